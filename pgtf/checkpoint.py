@@ -1,0 +1,101 @@
+"""Checkpoints: what a killed run resumes from."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from pgtf.errors import TrainingError
+
+_KEPT = 3
+
+
+class _Progress(tf.train.experimental.PythonState):
+    """Small Python values that belong to a checkpoint, as JSON."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    def serialize(self) -> str:
+        return json.dumps(self.values)
+
+    def deserialize(self, string: Any) -> None:
+        self.values = json.loads(string)
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    A new one is written beside the old ones and counts only once it is whole, so a full disk or a
+    killed process leaves the last good one as it was.
+
+    Args:
+        folder: where they are.
+        trackables: what they hold, by name.
+        steps: the variable that counts environment steps; it numbers the checkpoints.
+    """
+
+    def __init__(self, folder: Path, trackables: dict[str, Any], steps: tf.Variable):
+        self._progress = _Progress()
+        self._steps = steps
+        self._checkpoint = tf.train.Checkpoint(progress=self._progress, **trackables)
+        self._manager = tf.train.CheckpointManager(
+            self._checkpoint, str(folder), max_to_keep=_KEPT, checkpoint_name="step"
+        )
+
+    @property
+    def latest(self) -> str | None:
+        """The path of the last whole checkpoint, without its suffixes."""
+        return self._manager.latest_checkpoint
+
+    def restore(self) -> dict[str, Any] | None:
+        """Restores the last checkpoint.
+
+        Returns:
+            The values that were saved with it, or None where there is no checkpoint.
+
+        Raises:
+            TrainingError: the checkpoint cannot be read.
+        """
+        if self.latest is None:
+            return None
+        try:
+            self._checkpoint.restore(self.latest).assert_consumed()
+        except (tf.errors.OpError, AssertionError, ValueError) as error:
+            raise TrainingError(f"The checkpoint {self.latest} cannot be read: {error}") from error
+        return self._progress.values
+
+    def save(self, values: dict[str, Any]) -> str:
+        """Saves a checkpoint, unless there is one of this step, and drops the oldest.
+
+        Args:
+            values: to be saved with it; anything JSON can hold.
+
+        Returns:
+            Its path.
+
+        Raises:
+            TrainingError: it cannot be written.
+        """
+        step = int(self._steps.numpy())
+        if self.latest is not None and self.latest.endswith(f"-{step}"):
+            return self.latest
+        self._progress.values = values
+        try:
+            path = self._manager.save(checkpoint_number=step)
+        except (tf.errors.OpError, OSError) as error:
+            folder = Path(self._manager.directory)
+            free = shutil.disk_usage(folder).free // 2**20
+            kept = f"the last good one is {self.latest}" if self.latest else "there is none yet"
+            raise TrainingError(
+                f"The checkpoint at step {step} could not be written to {folder} ({free} MiB"
+                f" free): {_first_line(error)}; {kept}."
+            ) from error
+        assert path is not None
+        return path
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

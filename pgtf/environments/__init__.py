@@ -1,0 +1,1 @@
+"""Environments: B copies of one task behind ``reset`` and ``step`` in the graph."""

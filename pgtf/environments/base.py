@@ -1,0 +1,66 @@
+"""The contract of an environment: B copies of one task, stepped by graph operations."""
+
+import abc
+from typing import Any
+
+import gymnasium as gym
+import tensorflow as tf
+
+from pgtf.trajectory import TimeStep
+
+
+class Environment(abc.ABC):
+    """B copies of one task that reset themselves on the step after an episode's end.
+
+    Attributes:
+        observation_space: the space of one copy's observations.
+        action_space: the space of one copy's actions.
+        num_envs: B.
+        compiled: whether ``reset`` and ``step`` are TensorFlow all through, so that XLA can compile
+            them; otherwise they call Python.
+        name: what run folders and messages call the task.
+    """
+
+    observation_space: gym.Space
+    action_space: gym.Space
+    num_envs: int
+    compiled: bool = False
+    name: str
+
+    @abc.abstractmethod
+    def reset(self, seed: tf.Tensor) -> tuple[Any, Any]:
+        """Starts every copy afresh.
+
+        Args:
+            seed: int32 [2], a stateless seed.
+
+        Returns:
+            The state (a nest of tensors that ``step`` takes) and the first observation, a nest of
+            [B, ...].
+        """
+
+    @abc.abstractmethod
+    def step(
+        self, state: Any, action: Any, held: tf.Tensor | None = None
+    ) -> tuple[Any, TimeStep]:
+        """Moves every copy by one step.
+
+        A copy whose last step terminated or truncated ignores its action and resets itself: the row
+        holds the first observation, reward 0, no flag and mask 0.
+
+        Args:
+            state: what the previous ``reset`` or ``step`` returned.
+            action: nest of [B, ...] as a policy head samples it; bounds are applied in here.
+            held: [B] bool; copies that stay as they are, on a masked row.
+
+        Returns:
+            The next state and the time step.
+        """
+
+    @abc.abstractmethod
+    def replicate(self, num_envs: int) -> "Environment":
+        """Returns a fresh environment of the same task with another number of copies."""
+
+    def close(self) -> None:
+        """Frees what the environment holds outside TensorFlow."""
+        return

@@ -1,0 +1,180 @@
+"""Environments written in TensorFlow, so that XLA compiles them together with the learner."""
+
+import abc
+import copy
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import gymnasium as gym
+import tensorflow as tf
+
+from pgtf.environments.base import Environment
+from pgtf.environments.compiled.noise import Noise
+from pgtf.errors import ConfigurationError
+from pgtf.trajectory import TimeStep
+
+#: Environment id -> the class that is its compiled version. Subclasses enter themselves.
+REGISTRY: dict[str, type["TensorFlowEnvironment"]] = {}
+
+
+class State(NamedTuple):
+    """All that B environments remember, so that a checkpoint of it continues bit for bit.
+
+    Attributes:
+        physics: nest of [..., B] tensors; what the task itself remembers.
+        time: [B] int32; steps since the start of the episode.
+        ended: [B] bool; the episode is over and the next step resets.
+        seed: [2] int32; the stateless seed that ``reset`` was given.
+        count: [] int32; calls of ``reset`` and ``step`` since then. Hashed with the seed it gives
+            the random numbers of the next step.
+    """
+
+    physics: Any
+    time: tf.Tensor
+    ended: tf.Tensor
+    seed: tf.Tensor
+    count: tf.Tensor
+
+
+class TensorFlowEnvironment(Environment):
+    """The part that all compiled environments share: resets, time limits, masks, action bounds.
+
+    A subclass says what the task is: the two spaces, ``initial``, ``transition`` and ``observe``.
+    All three work on B environments at once, with static shapes and without a Python side effect.
+    ``initial`` and ``transition`` may use the same numbers of their ``noise``, because a row is
+    either a reset or a transition and never both.
+
+    Attributes:
+        ids: environment ids this class stands for -> the arguments that make it so.
+    """
+
+    compiled = True
+    ids: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    def __init__(
+        self,
+        observation_space: gym.Space,
+        action_space: gym.Space,
+        num_envs: int,
+        time_limit: int | None,
+    ):
+        """Keeps the spaces and checks the sizes.
+
+        Args:
+            observation_space: the space of one environment's observations.
+            action_space: the space of one environment's actions.
+            num_envs: B.
+            time_limit: steps after which an episode is truncated; None for never.
+
+        Raises:
+            ConfigurationError: ``num_envs`` or ``time_limit`` is not positive.
+        """
+        kind = type(self).__name__
+        if num_envs < 1:
+            raise ConfigurationError(f"{kind}.num_envs must be 1 or more, not {num_envs}.")
+        if time_limit is not None and time_limit < 1:
+            raise ConfigurationError(
+                f"{kind}.time_limit must be 1 or more, or None, not {time_limit}."
+            )
+        self.observation_space = observation_space
+        self.action_space = action_space
+        self.num_envs = num_envs
+        self.time_limit = time_limit
+        self.name = next(iter(self.ids), kind)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Enters the class in the registry under its ids."""
+        super().__init_subclass__(**kwargs)
+        REGISTRY.update(dict.fromkeys(cls.__dict__.get("ids", ()), cls))
+
+    @abc.abstractmethod
+    def initial(self, noise: Noise) -> Any:
+        """Draws the physics of B new episodes: a nest of [..., B]."""
+
+    @abc.abstractmethod
+    def transition(
+        self, physics: Any, action: tf.Tensor, noise: Noise
+    ) -> tuple[Any, tf.Tensor, tf.Tensor]:
+        """Moves B environments by one step.
+
+        Args:
+            physics: nest of [..., B].
+            action: [B, ...], inside the action space.
+            noise: the random numbers of this step.
+
+        Returns:
+            The next physics, the reward [B] float32, and whether the task ended, [B] bool.
+        """
+
+    @abc.abstractmethod
+    def observe(self, physics: Any) -> Any:
+        """Returns what an agent sees of the physics: a nest of [B, ...]."""
+
+    def reset(self, seed: tf.Tensor) -> tuple[State, Any]:
+        """Starts every copy afresh; see ``Environment.reset``."""
+        seed = tf.ensure_shape(tf.convert_to_tensor(seed, tf.int32), [2])
+        count = tf.zeros([], tf.int32)
+        physics = self.initial(Noise(seed, count, self.num_envs))
+        time = tf.zeros([self.num_envs], tf.int32)
+        return State(physics, time, time > 0, seed, count + 1), self.observe(physics)
+
+    def step(
+        self, state: State, action: Any, held: tf.Tensor | None = None
+    ) -> tuple[State, TimeStep]:
+        """Moves every copy by one step; see ``Environment.step``."""
+        noise = Noise(state.seed, state.count, self.num_envs)
+        physics, reward, terminated = self.transition(
+            state.physics, _bounded(self.action_space, action), noise
+        )
+        physics = _select(state.ended, self.initial(noise), physics)
+        time = tf.where(state.ended, 0, state.time + 1)
+        moves = tf.logical_not(state.ended)
+        stays_ended = tf.zeros_like(moves)
+        if held is not None:
+            physics = _select(held, state.physics, physics)
+            time = tf.where(held, state.time, time)
+            moves = tf.logical_and(moves, tf.logical_not(held))
+            stays_ended = tf.logical_and(held, state.ended)
+
+        terminated = tf.logical_and(terminated, moves)
+        truncated = tf.zeros_like(moves)
+        if self.time_limit is not None:
+            truncated = tf.logical_and(time >= self.time_limit, moves)
+        ended = terminated | truncated | stays_ended
+        row = TimeStep(
+            observation=self.observe(physics),
+            reward=tf.where(moves, reward, 0.0),
+            terminated=terminated,
+            truncated=truncated,
+            mask=tf.cast(moves, tf.float32),
+        )
+        return State(physics, time, ended, state.seed, state.count + 1), row
+
+    def replicate(self, num_envs: int) -> "TensorFlowEnvironment":
+        """Returns the same task with another number of copies."""
+        if num_envs < 1:
+            raise ConfigurationError(
+                f"{type(self).__name__}.num_envs must be 1 or more, not {num_envs}."
+            )
+        # What changes lives in the state, so that the object itself may be copied.
+        other = copy.copy(self)
+        other.num_envs = num_envs
+        return other
+
+
+def _bounded(space: gym.Space, action: tf.Tensor) -> tf.Tensor:
+    """Turns a head's sample into the space's action: clipped to a Box, or shifted by ``start``.
+
+    No gradient passes: a likelihood-ratio gradient must not leak through the physics of a rollout.
+    """
+    if isinstance(space, gym.spaces.Box):
+        action = tf.cast(action, space.dtype)
+        return tf.stop_gradient(tf.clip_by_value(action, space.low, space.high))
+    action = tf.cast(action, tf.int32)
+    start = getattr(space, "start", 0)
+    return action if isinstance(start, int) and start == 0 else action + tf.cast(start, tf.int32)
+
+
+def _select(condition: tf.Tensor, yes: Any, no: Any) -> Any:
+    """Chooses per environment: leaves are [..., B], so that [B] broadcasts to them."""
+    return tf.nest.map_structure(lambda y, n: tf.where(condition, y, n), yes, no)

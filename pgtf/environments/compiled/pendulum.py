@@ -1,0 +1,69 @@
+"""Pendulum: swing it up and hold it, with a bounded torque."""
+
+import math
+from typing import Any
+
+import gin
+import gymnasium as gym
+import numpy as np
+import tensorflow as tf
+
+from pgtf.environments.compiled.angles import wrap_angle
+from pgtf.environments.compiled.environment import TensorFlowEnvironment
+from pgtf.environments.compiled.noise import Noise
+
+_MAX_SPEED = 8.0  # rad/s
+_MAX_TORQUE = 2.0  # N m
+_TIME_STEP = 0.05  # s
+
+
+@gin.register
+class CompiledPendulum(TensorFlowEnvironment):
+    """Gymnasium's Pendulum: a rod of 1 kg and 1 m that never ends an episode by itself.
+
+    Physics: [2, B] float32, rows the angle from upright (rad, in [-π, π)) and the velocity (rad/s).
+    """
+
+    ids = {"Pendulum-v1": {}}
+
+    def __init__(self, num_envs: int = 8, time_limit: int | None = 200, g: float = 10.0):
+        """Makes B pendulums.
+
+        Args:
+            num_envs: B.
+            time_limit: steps after which an episode is truncated; None for never.
+            g: gravity, m/s².
+
+        Raises:
+            ConfigurationError: ``num_envs`` or ``time_limit`` is not positive.
+        """
+        high = np.array([1.0, 1.0, _MAX_SPEED], np.float32)
+        super().__init__(
+            gym.spaces.Box(-high, high),
+            gym.spaces.Box(-_MAX_TORQUE, _MAX_TORQUE, (1,), np.float32),
+            num_envs,
+            time_limit,
+        )
+        self._g = g
+
+    def initial(self, noise: Noise) -> tf.Tensor:
+        """Any angle, and a velocity uniform on [-1, 1)."""
+        angle, velocity = noise.uniform(2, -1.0, 1.0)
+        return tf.stack([math.pi * angle, velocity])
+
+    def transition(
+        self, physics: Any, action: tf.Tensor, noise: Noise
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Applies the torque [B, 1]; the cost is that of the state before the step."""
+        angle, velocity = tf.unstack(physics)
+        torque = tf.squeeze(action, -1)
+        cost = tf.square(angle) + 0.1 * tf.square(velocity) + 0.001 * tf.square(torque)
+        velocity += (1.5 * self._g * tf.sin(angle) + 3.0 * torque) * _TIME_STEP
+        velocity = tf.clip_by_value(velocity, -_MAX_SPEED, _MAX_SPEED)
+        angle = wrap_angle(angle + velocity * _TIME_STEP)
+        return tf.stack([angle, velocity]), -cost, tf.zeros_like(cost, tf.bool)
+
+    def observe(self, physics: Any) -> tf.Tensor:
+        """Cosine and sine of the angle, and the velocity: [B, 3]."""
+        angle, velocity = tf.unstack(physics)
+        return tf.stack([tf.cos(angle), tf.sin(angle), velocity], axis=-1)

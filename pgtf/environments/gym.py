@@ -1,0 +1,196 @@
+"""Gymnasium environments, stepped from inside the graph by one Python call a step."""
+
+import contextlib
+import difflib
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import gin
+import gymnasium as gym
+import tensorflow as tf
+
+from pgtf.environments.base import Environment
+from pgtf.environments.vector import EnvironmentFailure, EnvironmentLoop, LibraryVector
+from pgtf.errors import ConfigurationError
+from pgtf.spaces import bounded, specification
+from pgtf.trajectory import TimeStep
+
+# Namespaces and missing modules, and the extra of pgtf that brings what they need.
+_EXTRAS = {
+    "box2d": "box2d",
+    "mujoco": "mujoco",
+    "ale": "atari",
+    "pygame": "classic-control",
+    "toy-text": "classic-control",
+}
+
+
+@gin.register
+class GymEnvironment(Environment):
+    """B copies of any Gymnasium environment.
+
+    Args:
+        id: a registered id, also ``module:Env-v0`` to import the module that registers it.
+        num_envs: B.
+        kwargs: keyword arguments of the environment.
+        wrappers: callables from environment to environment, applied to each copy in this order.
+        vectorization: how the copies are stepped. 'loop': one after the other in this process;
+            'async': each in a process of its own; 'vector_entry_point': by the vectorised
+            implementation that comes with the environment; 'auto': the last where there is one
+            and no wrapper is bound, else the first.
+
+    Raises:
+        ConfigurationError: the id is unknown, a package it needs is missing, or a count is not
+            positive.
+    """
+
+    def __init__(
+        self,
+        id: str = "CartPole-v1",
+        num_envs: int = 8,
+        kwargs: Mapping[str, Any] | None = None,
+        wrappers: Sequence[Callable[[gym.Env], gym.Env]] = (),
+        vectorization: str = "auto",
+    ):
+        if num_envs < 1:
+            raise ConfigurationError(
+                f"GymEnvironment.num_envs (NUM_ENVS) must be at least 1, not {num_envs}."
+            )
+        modes = ("auto", "loop", "async", "vector_entry_point")
+        if vectorization not in modes:
+            raise ConfigurationError(
+                f"GymEnvironment.vectorization must be one of {', '.join(modes)}, not"
+                f" {vectorization!r}."
+            )
+        self.name = id
+        self.num_envs = num_envs
+        self.kwargs = dict(kwargs or {})
+        self.wrappers = tuple(wrappers)
+        self._vectorization = vectorization
+        with _clear_errors(id):
+            self._host = self._make(vectorization)
+        self.observation_space = self._host.observation_space
+        self.action_space = self._host.action_space
+        self._observation_spec = specification(self.observation_space)
+        specification(self.action_space)
+
+    def _make(self, vectorization: str) -> EnvironmentLoop | LibraryVector:
+        spec = gym.spec(self.name)
+        if vectorization == "auto":
+            offered = spec.vector_entry_point is not None and not self.wrappers
+            vectorization = "vector_entry_point" if offered else "loop"
+        if vectorization == "loop":
+            return EnvironmentLoop([self.make] * self.num_envs)
+        return LibraryVector(
+            gym.make_vec(
+                self.name,
+                self.num_envs,
+                vectorization_mode=vectorization,
+                wrappers=self.wrappers,
+                **self.kwargs,
+            )
+        )
+
+    def make(self, **kwargs: Any) -> gym.Env:
+        """Makes one copy, wrapped; ``kwargs`` are added to those bound."""
+        env = gym.make(self.name, disable_env_checker=True, **(self.kwargs | kwargs))
+        for wrapper in self.wrappers:
+            env = wrapper(env)
+        return env
+
+    def reset(self, seed: tf.Tensor) -> tuple[Any, Any]:
+        """Resets every copy, each with a seed of its own."""
+        leaves = self._numpy(self._host.reset, [seed], with_signals=False)
+        return tf.zeros(()), tf.nest.pack_sequence_as(self._observation_spec, leaves)
+
+    def step(
+        self, state: Any, action: Any, held: tf.Tensor | None = None
+    ) -> tuple[Any, TimeStep]:
+        """Steps every copy; the state is a token, the environments keep their own."""
+        if held is None:
+            held = tf.zeros((0,), tf.bool)
+        action = bounded(self.action_space, action)
+        inputs = [held, *tf.nest.flatten(action)]
+        *observation, signals = self._numpy(self._host.step, inputs, with_signals=True)
+        signals.set_shape((4, self.num_envs))
+        reward, terminated, truncated, mask = tf.unstack(signals)
+        observation = tf.nest.pack_sequence_as(self._observation_spec, observation)
+        return state, TimeStep(observation, reward, terminated > 0, truncated > 0, mask)
+
+    def _numpy(
+        self, function: Callable[..., Any], inputs: list[tf.Tensor], with_signals: bool
+    ) -> list[tf.Tensor]:
+        specs = tf.nest.flatten(self._observation_spec)
+        dtypes = [spec.dtype for spec in specs] + [tf.float32] * with_signals
+        outputs = tf.numpy_function(function, inputs, dtypes)
+        for output, spec in zip(outputs, specs, strict=False):
+            output.set_shape((self.num_envs, *spec.shape))
+        return outputs
+
+    def replicate(self, num_envs: int) -> "GymEnvironment":
+        """Returns a fresh environment of the same task with another number of copies."""
+        return GymEnvironment(
+            self.name, num_envs, self.kwargs, self.wrappers, self._vectorization
+        )
+
+    def render(self) -> Any:
+        """Returns a picture of the first copy, [height, width, 3] uint8.
+
+        Raises:
+            ConfigurationError: the copies are not stepped one by one, or cannot draw themselves.
+        """
+        with _clear_errors(self.name):
+            frame = self._host.render()
+        if frame is None:
+            raise ConfigurationError(f"{self.name} has no picture of itself to render.")
+        return frame
+
+    @property
+    def failure(self) -> EnvironmentFailure | None:
+        """What the environment's own code raised in the last call, if it did."""
+        return self._host.failure
+
+    def close(self) -> None:
+        """Closes every copy."""
+        self._host.close()
+
+
+def register_wrappers() -> None:
+    """Makes Gymnasium's own wrappers bindable by their names, arguments included."""
+    for name in gym.wrappers.__all__:
+        try:
+            wrapper = getattr(gym.wrappers, name)
+        except ImportError:  # Gymnasium imports what a wrapper needs only when it is asked for.
+            continue
+        if inspect.isclass(wrapper) and issubclass(wrapper, gym.Wrapper):
+            gin.external_configurable(wrapper, name=name, module="gymnasium.wrappers")
+
+
+@contextlib.contextmanager
+def _clear_errors(id: str) -> Iterator[None]:
+    """Turns what Gymnasium raises while an environment is made into one sentence."""
+    try:
+        yield
+    except gym.error.UnregisteredEnv as error:
+        raise ConfigurationError(_unknown(id)) from error
+    except (gym.error.DependencyNotInstalled, ImportError) as error:
+        raise ConfigurationError(_missing(id, error)) from error
+    except (gym.error.Error, TypeError) as error:
+        raise ConfigurationError(f"GymEnvironment could not make {id!r}: {error}") from error
+
+
+def _unknown(id: str) -> str:
+    if id.startswith("ALE/") and "ALE" not in {spec.namespace for spec in gym.registry.values()}:
+        return f"{id} needs a package that is not installed: pip install 'pgtf[atari]'."
+    near = difflib.get_close_matches(id, gym.registry, n=3, cutoff=0.6)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    return f"There is no environment with the id {id!r} (GymEnvironment.id, ENVIRONMENT).{hint}"
+
+
+def _missing(id: str, error: Exception) -> str:
+    entry_point = str(getattr(gym.registry.get(id), "entry_point", ""))
+    for word, extra in _EXTRAS.items():
+        if word in f"{entry_point} {error}".lower():
+            return f"{id} needs a package that is not installed: pip install 'pgtf[{extra}]'."
+    return f"{id} needs a package that is not installed: {error}"

@@ -1,0 +1,203 @@
+"""B Gymnasium environments behind one reset and one step on NumPy arrays.
+
+Both kinds return observations as the leaves of a nest, each [B, ...], and ``signals`` [4, B]
+float32: reward, terminated, truncated and mask. One array for the four is what makes the call from
+the graph cheap.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import tensorflow as tf
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
+
+from pgtf.errors import ConfigurationError
+from pgtf.spaces import specification
+
+
+def _environment_seeds(seed: np.ndarray, count: int) -> list[int]:
+    words = [int(word) & 0xFFFFFFFF for word in seed]
+    return [int(word) for word in np.random.SeedSequence(words).generate_state(count)]
+
+
+def _nest(space: spaces.Space, element: Any) -> Any:
+    """An element of a space as a nest TensorFlow knows, keys sorted."""
+    match space:
+        case spaces.Dict():
+            return {key: _nest(part, element[key]) for key, part in sorted(space.items())}
+        case spaces.Tuple():
+            return tuple(_nest(part, x) for part, x in zip(space, element, strict=True))
+        case _:
+            return element
+
+
+def _gymnasium_element(space: spaces.Space, action: Any) -> Any:
+    """One environment's action as the Python object Gymnasium expects."""
+    match space:
+        case spaces.Dict():
+            return {key: _gymnasium_element(part, action[key]) for key, part in space.items()}
+        case spaces.Tuple():
+            return tuple(_gymnasium_element(p, x) for p, x in zip(space, action, strict=True))
+        case spaces.Discrete():
+            return int(action)
+        case _:
+            return np.asarray(action, space.dtype)
+
+
+class EnvironmentFailure(RuntimeError):
+    """An environment's own code raised; the message says which one and what."""
+
+
+class EnvironmentLoop:
+    """Steps B environments one after the other in this process.
+
+    Leaner than Gymnasium's ``SyncVectorEnv``, which copies observations and merges infos, and able
+    to hold some environments still.
+
+    Args:
+        makers: one function for each environment.
+    """
+
+    def __init__(self, makers: Sequence[Callable[[], gym.Env]]):
+        self._envs = [make() for make in makers]
+        self.observation_space = self._envs[0].observation_space
+        self.action_space = self._envs[0].action_space
+        self.failure: EnvironmentFailure | None = None
+        self._ended = [False] * len(self._envs)
+        self._last: list[Any] = [None] * len(self._envs)
+        self._specs = tf.nest.flatten(specification(self.observation_space))
+        self._dtypes = [spec.dtype.as_numpy_dtype for spec in self._specs]
+        self._nested = isinstance(self.observation_space, spaces.Dict | spaces.Tuple)
+        self._action_structure = specification(self.action_space)
+
+    def reset(self, seed: np.ndarray) -> list[np.ndarray]:
+        """Resets every environment; ``seed`` is int32 [2]."""
+        for i, number in enumerate(_environment_seeds(seed, len(self._envs))):
+            with self._named_failure(lambda i=i: i):
+                self._start(i, number)
+        return self._observations()
+
+    def step(self, held: np.ndarray, *action: np.ndarray) -> list[np.ndarray]:
+        """Steps every environment that is not held; ``action`` are leaves of [B, ...]."""
+        signals = np.zeros((4, len(self._envs)), np.float32)
+        rows = self._rows(action)
+        i = 0
+        with self._named_failure(lambda: i):
+            for i, env in enumerate(self._envs):
+                if held.size and held[i]:
+                    continue
+                if self._ended[i]:
+                    self._start(i)
+                    continue
+                self._last[i], reward, terminated, truncated, _ = env.step(rows[i])
+                signals[:, i] = reward, terminated, truncated, 1.0
+                self._ended[i] = terminated or truncated
+        return [*self._observations(), signals]
+
+    def render(self) -> Any:
+        """Returns a picture of the first environment, or None."""
+        return self._envs[0].render()
+
+    def close(self) -> None:
+        """Closes every environment."""
+        for env in self._envs:
+            env.close()
+
+    def _start(self, i: int, seed: int | None = None) -> None:
+        self._last[i], _ = self._envs[i].reset(seed=seed)
+        self._ended[i] = False
+
+    def _rows(self, action: tuple[np.ndarray, ...]) -> Sequence[Any]:
+        if isinstance(self.action_space, spaces.Discrete):
+            return action[0].tolist()
+        nests = (
+            tf.nest.pack_sequence_as(self._action_structure, leaves)
+            for leaves in zip(*action, strict=True)
+        )
+        return [_gymnasium_element(self.action_space, nest) for nest in nests]
+
+    def _observations(self) -> list[np.ndarray]:
+        if not self._nested:
+            return [np.array(self._last, self._dtypes[0])]
+        leaves = [tf.nest.flatten(_nest(self.observation_space, x)) for x in self._last]
+        return [np.array(x, dtype) for x, dtype in zip(zip(*leaves), self._dtypes, strict=True)]
+
+    @contextlib.contextmanager
+    def _named_failure(self, index: Callable[[], int]) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self.failure = EnvironmentFailure(
+                f"environment {index()} raised {type(error).__name__}: {error}"
+            )
+            raise self.failure from error
+
+
+class LibraryVector:
+    """A Gymnasium ``VectorEnv``: a vectorised implementation, or one process for each environment.
+
+    It cannot hold an environment still: a held one moves on, and its rows are masked.
+
+    Args:
+        envs: a vector environment with ``NEXT_STEP`` autoreset.
+
+    Raises:
+        ConfigurationError: another kind of autoreset.
+    """
+
+    def __init__(self, envs: gym.vector.VectorEnv):
+        mode = envs.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
+        if mode != AutoresetMode.NEXT_STEP:
+            raise ConfigurationError(
+                f"{envs} resets with {mode}, not NEXT_STEP: bind GymEnvironment.vectorization ="
+                " 'loop'."
+            )
+        self._envs = envs
+        self.observation_space = envs.single_observation_space
+        self.action_space = envs.single_action_space
+        self.failure: EnvironmentFailure | None = None
+        self._ended = np.zeros(envs.num_envs, bool)
+        self._dtypes = [
+            spec.dtype.as_numpy_dtype
+            for spec in tf.nest.flatten(specification(self.observation_space))
+        ]
+        self._action_structure = specification(self.action_space)
+
+    def reset(self, seed: np.ndarray) -> list[np.ndarray]:
+        """Resets every environment; ``seed`` is int32 [2]."""
+        seeds = _environment_seeds(seed, self._envs.num_envs)
+        observation, _ = self._envs.reset(seed=seeds[0] & 0x7FFFFFFF)
+        self._ended[:] = False
+        return self._observations(observation)
+
+    def step(self, held: np.ndarray, *action: np.ndarray) -> list[np.ndarray]:
+        """Steps every environment; ``action`` are leaves of [B, ...]."""
+        actions = tf.nest.pack_sequence_as(self._action_structure, action)
+        try:
+            observation, reward, terminated, truncated, _ = self._envs.step(actions)
+        except Exception as error:
+            self.failure = EnvironmentFailure(f"it raised {type(error).__name__}: {error}")
+            raise self.failure from error
+        signals = np.array([reward, terminated, truncated, np.ones_like(reward)], np.float32)
+        signals[:, self._ended] = 0.0
+        if held.size:
+            signals[:, held] = 0.0
+        self._ended = terminated | truncated
+        return [*self._observations(observation), signals]
+
+    def render(self) -> Any:
+        """Returns None: a vector environment draws all its copies, or none."""
+        return None
+
+    def close(self) -> None:
+        """Closes every environment."""
+        self._envs.close()
+
+    def _observations(self, observation: Any) -> list[np.ndarray]:
+        leaves = tf.nest.flatten(_nest(self.observation_space, observation))
+        # A copy, as some vector environments write the next observation into the same buffer.
+        return [np.array(x, dtype) for x, dtype in zip(leaves, self._dtypes, strict=True)]

@@ -1,0 +1,85 @@
+"""How a critic or a baseline is fitted to returns: with the policy, or on its own."""
+
+from collections.abc import Callable, Sequence
+
+import gin
+import keras
+import tensorflow as tf
+
+from pgtf.errors import ConfigurationError
+from pgtf.losses import value_loss
+
+
+@gin.register
+class JointLoss:
+    """One loss with the policy's, one optimizer, one step (A2C, A3C).
+
+    Args:
+        weight: factor of the squared error in the loss; the paper's ½ (G - V)² is 0.5.
+    """
+
+    def __init__(self, weight: float = 0.5):
+        self.weight = weight
+
+
+@gin.register
+class Regression:
+    """Regression steps of its own after each policy update, the targets held fixed.
+
+    With ``proximal`` > 0 and one-step targets this is the lecture's fitted V iteration,
+    min_φ Σ (G - V_φ(s))² + λ ‖φ - φ_i‖², where φ_i are the parameters before the fit.
+
+    Args:
+        optimizer: a Keras optimizer; Adam(1e-3) when unbound.
+        num_steps: gradient steps in each iteration.
+        proximal: λ of the proximal term.
+    """
+
+    def __init__(
+        self,
+        optimizer: keras.optimizers.Optimizer | None = None,
+        num_steps: int = 10,
+        proximal: float = 0.0,
+    ):
+        if num_steps < 1:
+            raise ConfigurationError(f"Regression.num_steps must be at least 1, not {num_steps}.")
+        self.optimizer = optimizer or keras.optimizers.Adam(1e-3)
+        self.num_steps = num_steps
+        self.proximal = proximal
+
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        """Makes the optimizer's variables for those it fits."""
+        self.optimizer.build(list(variables))
+
+    def run(
+        self,
+        prediction: Callable[[], tf.Tensor],
+        target: tf.Tensor,
+        weight: tf.Tensor,
+        variables: Sequence[keras.Variable],
+    ) -> None:
+        """Takes the regression steps.
+
+        Args:
+            prediction: evaluates V(s_t) or Q(s_t, a_t), [T, B].
+            target: [T, B] G_t, fixed during all steps.
+            weight: [T, B].
+            variables: φ.
+        """
+        anchors = [tf.identity(variable.value) for variable in variables]
+
+        def step(i: tf.Tensor) -> tuple[tf.Tensor]:
+            with tf.GradientTape() as tape:
+                loss = value_loss(prediction(), target, weight)
+                if self.proximal:
+                    loss += self.proximal * tf.add_n(
+                        [
+                            tf.reduce_sum(tf.square(variable.value - anchor))
+                            for variable, anchor in zip(variables, anchors, strict=True)
+                        ]
+                    )
+            values = [variable.value for variable in variables]
+            self.optimizer.apply(tape.gradient(loss, values), list(variables))
+            return (i + 1,)
+
+        tf.while_loop(lambda i: i < self.num_steps, step, (tf.constant(0),))

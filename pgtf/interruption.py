@@ -1,0 +1,35 @@
+"""Ctrl-C and SIGTERM as a wish to stop, so that a run can save before it ends."""
+
+import signal
+from types import FrameType, TracebackType
+
+
+class Interruption:
+    """While this context is open the first Ctrl-C or SIGTERM is noted, the second one kills.
+
+    Attributes:
+        signal: the number of the signal that came, or None.
+    """
+
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def __enter__(self) -> "Interruption":
+        self._previous = {number: signal.signal(number, self._note) for number in self._SIGNALS}
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.signal = number
+        for each in self._SIGNALS:
+            signal.signal(each, signal.SIG_DFL)

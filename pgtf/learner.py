@@ -1,0 +1,310 @@
+"""The learner: policy, critic, baseline and entropy bonus make a loss, gradients and an update."""
+
+import functools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import gin
+import gymnasium as gym
+import keras
+import tensorflow as tf
+
+from pgtf import losses
+from pgtf.baselines import Baseline
+from pgtf.critics import Critic, Estimates
+from pgtf.entropy import EntropyBonus
+from pgtf.errors import ConfigurationError
+from pgtf.estimators import LambdaReturn, MonteCarlo, ReturnEstimator
+from pgtf.fitting import JointLoss, Regression
+from pgtf.policies.policy import Policy
+from pgtf.returns import completed
+from pgtf.schedules import OverEnvironmentSteps
+from pgtf.trajectory import Trajectory
+
+Metrics = dict[str, tf.Tensor]
+
+_REDUCTIONS = ("mean_over_steps", "sum_over_time")
+
+
+class Evaluation(NamedTuple):
+    """What policy and critic say about a trajectory; all of it can be differentiated.
+
+    Attributes:
+        log_prob: [T, B] log π(a_t | s_t).
+        entropy: [T, B] H(π(· | s_t)).
+        estimates: the critic's, or None without one.
+    """
+
+    log_prob: tf.Tensor
+    entropy: tf.Tensor
+    estimates: Estimates | None
+
+
+@gin.register
+class Learner(tf.Module):
+    """Estimates the policy gradient and follows it.
+
+    The estimate is Σ ∇ log π(a_t | s_t) (G_t - b_t), where the critic gives G_t (its absence: the
+    sampled return; ``VCritic``: the bootstrapped return; ``QCritic``: Q(s_t, a_t)) and the
+    baseline gives b_t. An algorithm is a choice of these parts.
+
+    Args:
+        policy: π.
+        critic: estimates the return; None for none.
+        baseline: is subtracted from it; None for none.
+        returns: which return is followed and fitted to.
+        entropy_bonus: β; None for none.
+        optimizer: any Keras optimizer; RMSprop as in A3C when unbound. A schedule for its learning
+            rate counts environment steps.
+        discount: γ.
+        max_gradient_norm: the global norm that gradients are clipped to; None for no clipping.
+        reduction: 'mean_over_steps', or the lecture's 'sum_over_time' and mean over trajectories.
+        reward_scale: factor of the rewards that are learned from (not of those reported).
+        reward_bound: rewards are clipped to ± this, after scaling; None for no clipping.
+    """
+
+    def __init__(
+        self,
+        policy: Policy | None = None,
+        critic: Critic | None = None,
+        baseline: Baseline | None = None,
+        returns: ReturnEstimator | None = None,
+        entropy_bonus: EntropyBonus | None = None,
+        optimizer: keras.optimizers.Optimizer | None = None,
+        discount: float = 0.99,
+        max_gradient_norm: float | None = 0.5,
+        reduction: str = "mean_over_steps",
+        reward_scale: float = 1.0,
+        reward_bound: float | None = None,
+    ):
+        super().__init__()
+        if not 0.0 <= discount <= 1.0:
+            raise ConfigurationError(f"Learner.discount must be in [0, 1], not {discount}.")
+        if max_gradient_norm is not None and max_gradient_norm <= 0:
+            raise ConfigurationError(
+                f"Learner.max_gradient_norm must be positive or None, not {max_gradient_norm}."
+            )
+        if reduction not in _REDUCTIONS:
+            raise ConfigurationError(
+                f"Learner.reduction must be one of {', '.join(_REDUCTIONS)}, not {reduction!r}."
+            )
+        self.policy = policy or Policy()
+        self.critic = critic
+        self.baseline = baseline
+        self.returns = returns or (LambdaReturn() if critic else MonteCarlo())
+        self.entropy_bonus = entropy_bonus
+        self.optimizer = optimizer or keras.optimizers.RMSprop(7e-4, rho=0.99, epsilon=1e-5)
+        self.discount = discount
+        self.max_gradient_norm = max_gradient_norm
+        self.reduction = reduction
+        self.reward_scale = reward_scale
+        self.reward_bound = reward_bound
+        self.steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
+        self.updates = tf.Variable(0, dtype=tf.int64, trainable=False, name="updates")
+
+    def build(self, observation_space: gym.Space, action_space: gym.Space) -> None:
+        """Makes every variable, the optimizers' too.
+
+        Args:
+            observation_space: the space of one environment's observations.
+            action_space: the space of one environment's actions.
+
+        Raises:
+            ConfigurationError: the parts do not fit the spaces or each other.
+        """
+        self.policy.build(observation_space, action_space)
+        if not self.policy.head.has_score:
+            raise ConfigurationError(
+                f"{type(self.policy.head).__name__} has no score function, so a Learner cannot"
+                " follow its policy gradient: bind another Policy.head, or train it with"
+                " train.trainer = @EvolutionTrainer()."
+            )
+        if self.critic is None and not isinstance(self.returns, MonteCarlo):
+            raise ConfigurationError(
+                f"{type(self.returns).__name__} bootstraps from a critic, and there is none: bind"
+                " Learner.returns = @MonteCarlo(), or Learner.critic = @VCritic()."
+            )
+        if self.critic is not None:
+            self.critic.build(observation_space, action_space)
+        if self.baseline is not None:
+            self.baseline.build(observation_space, action_space, self.critic)
+        for regressor in self.separate:
+            regressor.fit.build(regressor.trainable_variables)
+        self.optimizer.build(self.trainable_variables)
+        OverEnvironmentSteps.install(self.optimizer, self.steps)
+
+    @property
+    def regressors(self) -> list[Critic]:
+        """What is fitted to the returns: the critic, and a value baseline with its own network."""
+        own = [self.critic, self.baseline.regressor if self.baseline is not None else None]
+        return [regressor for regressor in own if regressor is not None]
+
+    @property
+    def separate(self) -> list[Critic]:
+        """The regressors that have an optimizer of their own."""
+        return [part for part in self.regressors if isinstance(part.fit, Regression)]
+
+    @property
+    def trainable_variables(self) -> list[keras.Variable]:
+        """What the one optimizer moves: the policy and all that is fitted jointly with it."""
+        joint = [part for part in self.regressors if isinstance(part.fit, JointLoss)]
+        variables = [v for part in (self.policy, *joint) for v in part.trainable_variables]
+        return list({id(variable): variable for variable in variables}.values())
+
+    def evaluate(self, trajectory: Trajectory, seed: tf.Tensor) -> Evaluation:
+        """Lets policy and critic judge a trajectory; ``seed`` is int32 [2]."""
+        observation = tf.nest.map_structure(lambda x: x[:-1], trajectory.observation)
+        distribution = self.policy.distribution(observation)
+        log_prob = distribution.log_prob(trajectory.action)
+        estimates = None
+        if self.critic is not None:
+            estimates = self.critic.evaluate(trajectory, self.policy, seed)
+        return Evaluation(log_prob, distribution.entropy(), estimates)
+
+    def loss(
+        self, trajectory: Trajectory, seed: tf.Tensor, evaluation: Evaluation | None = None
+    ) -> tuple[tf.Tensor, Metrics]:
+        """The loss whose gradient is followed.
+
+        Args:
+            trajectory: T steps of B environments.
+            seed: int32 [2], for parts that sample actions.
+            evaluation: what ``evaluate`` returned for it, if that was done already.
+
+        Returns:
+            Scalar, and metrics: scalars, and ``advantage`` and ``returns`` [T, B].
+        """
+        evaluation = evaluation or self.evaluate(trajectory, seed)
+        returns = self._returns(trajectory, evaluation.estimates)
+        mask = self._mask(trajectory)
+        weight = self._weight(mask, trajectory.time)
+        estimate = returns
+        if self.critic is not None and evaluation.estimates is not None:
+            estimate = self.critic.estimate(returns, evaluation.estimates.prediction)
+        baseline = tf.zeros_like(returns)
+        if self.baseline is not None:
+            baseline = self.baseline.values(trajectory, evaluation.estimates, self.policy, seed)
+        advantage = tf.stop_gradient(estimate - baseline)
+
+        policy_loss = losses.score_function_loss(evaluation.log_prob, advantage, weight)
+        loss = policy_loss
+        metrics = {
+            "policy_loss": policy_loss,
+            "entropy": tf.reduce_sum(losses.mean_over_steps(mask) * evaluation.entropy),
+            "advantage_std": losses.standard_deviation(advantage, mask),
+            "advantage": advantage,
+            "returns": returns,
+        }
+        if self.entropy_bonus is not None:
+            coefficient = self.entropy_bonus.coefficient(self.steps)
+            loss -= coefficient * losses.entropy_bonus(evaluation.entropy, weight)
+            metrics["entropy_coefficient"] = coefficient
+        for part in self.regressors:
+            if part is self.critic and evaluation.estimates is not None:
+                prediction = evaluation.estimates.prediction
+            else:
+                prediction = part.predict(trajectory)
+            value_loss = losses.value_loss(prediction, returns, losses.mean_over_steps(mask))
+            if isinstance(part.fit, JointLoss):
+                loss += part.fit.weight * value_loss
+            metrics["value_loss"] = metrics.get("value_loss", 0.0) + value_loss
+            metrics["explained_variance"] = losses.explained_variance(prediction, returns, mask)
+        return loss, metrics
+
+    def gradients(
+        self, trajectory: Trajectory, seed: tf.Tensor
+    ) -> tuple[list[tf.Tensor], Metrics]:
+        """Differentiates the loss by ``trainable_variables``.
+
+        Args:
+            trajectory: T steps of B environments.
+            seed: int32 [2].
+
+        Returns:
+            Gradients, and the loss's metrics.
+        """
+        with tf.GradientTape() as tape:
+            loss, metrics = self.loss(trajectory, seed)
+        values = [variable.value for variable in self.trainable_variables]
+        gradients = tape.gradient(
+            loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        return gradients, metrics
+
+    def apply(self, gradients: Sequence[tf.Tensor]) -> Metrics:
+        """Clips gradients and takes one step of the optimizer.
+
+        Args:
+            gradients: one for each of ``trainable_variables``.
+
+        Returns:
+            The norm before clipping and the learning rate.
+        """
+        norm = tf.linalg.global_norm(gradients)
+        if self.max_gradient_norm is not None:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.max_gradient_norm, norm)
+        learning_rate = tf.convert_to_tensor(self.optimizer.learning_rate)
+        self.optimizer.apply(list(gradients), self.trainable_variables)
+        self.updates.assign_add(1)
+        return {"gradient_norm": norm, "learning_rate": learning_rate}
+
+    def update(self, trajectory: Trajectory, seed: tf.Tensor) -> Metrics:
+        """One iteration of learning.
+
+        Args:
+            trajectory: T steps of B environments.
+            seed: int32 [2].
+
+        Returns:
+            Metrics: scalars, and ``advantage`` and ``returns`` [T, B].
+        """
+        gradients, metrics = self.gradients(trajectory, seed)
+        metrics |= self.apply(gradients)
+        self.finish(trajectory, metrics["returns"])
+        return metrics
+
+    def finish(self, trajectory: Trajectory, returns: tf.Tensor) -> None:
+        """Moves all that follows an update: separate fits, running statistics, the step counter.
+
+        Args:
+            trajectory: the one that was learned from.
+            returns: [T, B] G_t, as they were before the update.
+        """
+        mask = self._mask(trajectory)
+        for part in self.separate:
+            part.fit.run(
+                functools.partial(part.predict, trajectory),
+                returns,
+                losses.mean_over_steps(mask),
+                part.trainable_variables,
+            )
+        if self.baseline is not None:
+            self.baseline.update(trajectory, returns, mask)
+        observation = tf.nest.map_structure(lambda x: x[:-1], trajectory.observation)
+        self.policy.network.adapt(observation, trajectory.mask)
+        for part in self.regressors:
+            if part.network is not self.policy.network:
+                part.adapt(trajectory, trajectory.mask)
+        self.steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
+
+    def _returns(self, trajectory: Trajectory, estimates: Estimates | None) -> tf.Tensor:
+        """G_t of the scaled, clipped rewards, [T, B]."""
+        reward = self.reward_scale * trajectory.reward
+        if self.reward_bound is not None:
+            reward = tf.clip_by_value(reward, -self.reward_bound, self.reward_bound)
+        if estimates is None:
+            values = tf.zeros_like(tf.concat([reward, reward[-1:]], axis=0))
+        else:
+            values = tf.stop_gradient(estimates.values)
+        return self.returns(trajectory._replace(reward=reward), values, self.discount)
+
+    def _mask(self, trajectory: Trajectory) -> tf.Tensor:
+        """The steps that are learned from, [T, B]."""
+        if isinstance(self.returns, MonteCarlo):
+            return trajectory.mask * completed(trajectory.terminated, trajectory.truncated)
+        return trajectory.mask
+
+    def _weight(self, mask: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
+        if self.reduction == "sum_over_time":
+            return losses.sum_over_time(mask, time)
+        return losses.mean_over_steps(mask)

@@ -1,0 +1,103 @@
+"""Networks: observations in, features out. Heads and critics add their own output layer."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gin
+import gymnasium as gym
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pgtf import spaces
+from pgtf.errors import ConfigurationError
+from pgtf.normalization import RunningNormalization
+
+
+class Network(keras.Layer):
+    """Maps elements of a space to features.
+
+    Attributes:
+        num_features: F, known once built.
+    """
+
+    num_features: int
+
+    def build(self, space: gym.Space) -> None:
+        """Makes the layers.
+
+        Args:
+            space: the space of one input, most often an environment's observation space.
+
+        Raises:
+            ConfigurationError: the network cannot take this space.
+        """
+        raise NotImplementedError
+
+    def features(self, element: Any) -> tf.Tensor:
+        """Maps a nest of [..., *shape] to [..., F]."""
+        raise NotImplementedError
+
+    def adapt(self, element: Any, mask: tf.Tensor) -> None:
+        """Moves running statistics of the input, if the network keeps any.
+
+        Args:
+            element: nest of [T, B, *shape].
+            mask: [T, B].
+        """
+
+
+@gin.register
+class MLP(Network):
+    """Dense layers over the flattened, one-hot encoded input.
+
+    Args:
+        hidden: units of each layer; () makes the features the input itself.
+        activation: Keras activation of each layer.
+        gain: gain of the orthogonal initialisation (Saxe et al. 2014); √2 is usual.
+        normalization: standardises the input, or None.
+    """
+
+    def __init__(
+        self,
+        hidden: Sequence[int] = (64, 64),
+        activation: str = "tanh",
+        gain: float = float(np.sqrt(2.0)),
+        normalization: RunningNormalization | None = None,
+    ):
+        super().__init__()
+        self.hidden = tuple(hidden)
+        self.activation = activation
+        self.gain = gain
+        self.normalization = normalization
+
+    def build(self, space: gym.Space) -> None:
+        """Makes the layers."""
+        if any(units < 1 for units in self.hidden):
+            raise ConfigurationError(f"MLP.hidden must hold positive counts, not {self.hidden}.")
+        self.space = space
+        self.num_features = spaces.num_features(space)
+        if self.normalization is not None and not self.normalization.built:
+            self.normalization.build(self.num_features)
+        self.dense = []
+        for units in self.hidden:
+            layer = keras.layers.Dense(
+                units, self.activation, kernel_initializer=keras.initializers.Orthogonal(self.gain)
+            )
+            layer.build((None, self.num_features))
+            self.dense.append(layer)
+            self.num_features = units
+
+    def features(self, element: Any) -> tf.Tensor:
+        """Maps a nest of [..., *shape] to [..., F]."""
+        x = spaces.features(self.space, element)
+        if self.normalization is not None:
+            x = self.normalization(x)
+        for layer in self.dense:
+            x = layer(x)
+        return x
+
+    def adapt(self, element: Any, mask: tf.Tensor) -> None:
+        """Moves the running statistics of the input."""
+        if self.normalization is not None:
+            self.normalization.adapt(spaces.features(self.space, element), mask)

@@ -1,0 +1,59 @@
+"""Running standardisation of network inputs."""
+
+import gin
+import keras
+import tensorflow as tf
+
+
+@gin.register
+class RunningNormalization(keras.Layer):
+    """Standardises features by the mean and variance of all steps seen so far, clipped.
+
+    The statistics are non-trainable weights of the network they belong to: they are saved with it
+    and stand still during a rollout and in evaluation. Only ``adapt``, called once after each
+    update, moves them, so the log-probs that are differentiated are those that acted.
+
+    Args:
+        clip: bound on the standardised features.
+        epsilon: added to the variance.
+    """
+
+    def __init__(self, clip: float = 10.0, epsilon: float = 1e-8):
+        super().__init__()
+        self.clip = clip
+        self.epsilon = epsilon
+
+    def build(self, num_features: int) -> None:
+        """Makes the statistics for F features."""
+        self.count = self.add_weight(shape=(), initializer="zeros", trainable=False, name="count")
+        self.mean = self.add_weight(
+            shape=(num_features,), initializer="zeros", trainable=False, name="mean"
+        )
+        self.variance = self.add_weight(
+            shape=(num_features,), initializer="ones", trainable=False, name="variance"
+        )
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        """Standardises [..., F]."""
+        scaled = (features - self.mean) * tf.math.rsqrt(self.variance + self.epsilon)
+        return tf.clip_by_value(scaled, -self.clip, self.clip)
+
+    def adapt(self, features: tf.Tensor, mask: tf.Tensor) -> None:
+        """Adds steps to the statistics (Chan et al. 1983, the pairwise update).
+
+        Args:
+            features: [T, B, F].
+            mask: [T, B]; rows with 0 are left out.
+        """
+        weight = mask[..., tf.newaxis]
+        batch_count = tf.reduce_sum(mask)
+        divisor = tf.maximum(batch_count, 1.0)
+        batch_mean = tf.reduce_sum(weight * features, axis=(0, 1)) / divisor
+        squares = tf.reduce_sum(weight * tf.square(features - batch_mean), axis=(0, 1))
+        count, mean, variance = self.count.value, self.mean.value, self.variance.value
+        total = tf.maximum(count + batch_count, 1.0)
+        shift = batch_mean - mean
+        squares += count * variance + tf.square(shift) * count * batch_count / total
+        self.mean.assign(mean + shift * batch_count / total)
+        self.variance.assign(tf.where(count + batch_count > 0, squares / total, variance))
+        self.count.assign(count + batch_count)

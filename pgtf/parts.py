@@ -1,0 +1,27 @@
+"""Imports every part, so that gin knows its name."""
+
+from pgtf import baselines, critics, entropy, estimators, evaluation, fitting, learner, networks
+from pgtf import normalization, policies, rollout, runtime, trainers, training
+from pgtf.configuration import register_keras
+from pgtf.environments import gym
+
+__all__ = [
+    "baselines",
+    "critics",
+    "entropy",
+    "estimators",
+    "evaluation",
+    "fitting",
+    "gym",
+    "learner",
+    "networks",
+    "normalization",
+    "policies",
+    "rollout",
+    "runtime",
+    "trainers",
+    "training",
+]
+
+register_keras()
+gym.register_wrappers()

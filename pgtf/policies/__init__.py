@@ -1,0 +1,27 @@
+"""Policies: one head per distribution over actions, and the policy that puts it on a network."""
+
+from pgtf.policies.bernoulli import Bernoulli
+from pgtf.policies.beta import Beta
+from pgtf.policies.default import default_head
+from pgtf.policies.deterministic import Deterministic
+from pgtf.policies.gaussian import Gaussian
+from pgtf.policies.head import Head
+from pgtf.policies.joint import Joint
+from pgtf.policies.multi_softmax import MultiSoftmax
+from pgtf.policies.policy import Policy
+from pgtf.policies.softmax import Softmax
+from pgtf.policies.tanh_gaussian import TanhGaussian
+
+__all__ = [
+    "Bernoulli",
+    "Beta",
+    "Deterministic",
+    "Gaussian",
+    "Head",
+    "Joint",
+    "MultiSoftmax",
+    "Policy",
+    "Softmax",
+    "TanhGaussian",
+    "default_head",
+]

@@ -1,0 +1,65 @@
+"""The contract of a policy head: features in, a distribution over actions out."""
+
+import textwrap
+from typing import Any
+
+import gymnasium as gym
+import keras
+import tensorflow as tf
+
+from pgtf.errors import ConfigurationError
+
+
+class Head(keras.Layer):
+    """Maps a network's features to a distribution over one action space.
+
+    Attributes:
+        has_score: whether ``log_prob`` can be differentiated, so that a score-function loss works.
+    """
+
+    has_score = True
+
+    def build(self, num_features: int, action_space: gym.Space[Any]) -> None:
+        """Makes the layers.
+
+        Args:
+            num_features: F, the size of the network's last axis.
+            action_space: the space of one environment's actions.
+
+        Raises:
+            ConfigurationError: the head does not fit the action space.
+        """
+        raise NotImplementedError
+
+    def distribution(self, features: tf.Tensor) -> Any:
+        """Returns the action distribution.
+
+        Args:
+            features: [..., F].
+
+        Returns:
+            A tfp distribution (or an object with its ``sample``, ``log_prob``, ``entropy`` and
+            ``mode``) whose batch shape is the leading shape of ``features``.
+        """
+        raise NotImplementedError
+
+    def refusal(self, needs: str, action_space: gym.Space[Any]) -> ConfigurationError:
+        """Returns the error that says this head does not fit the action space.
+
+        Args:
+            needs: what the head needs, as in "a Discrete action space".
+            action_space: what it was given.
+        """
+        from pgtf.policies.default import default_head  # that module knows every head
+
+        message = (
+            f"{type(self).__name__} needs {needs}, but this environment's is "
+            f"{textwrap.shorten(repr(action_space), 120)}"
+        )
+        try:
+            fitting = type(default_head(action_space)).__name__
+        except ConfigurationError as error:
+            return ConfigurationError(f"{message}; {error}")
+        return ConfigurationError(
+            f"{message}: bind Policy.head=@{fitting}(), or leave Policy.head unbound."
+        )

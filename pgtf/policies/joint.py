@@ -1,0 +1,99 @@
+"""Independent heads for the parts of a Tuple or Dict action."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import gin
+import gymnasium as gym
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from pgtf.errors import ConfigurationError
+from pgtf.policies.default import default_head
+from pgtf.policies.head import Head
+
+
+class Product:
+    """Distributions over the parts of an action, independent of each other.
+
+    An action is a dict when the parts have keys, else a tuple.
+
+    Args:
+        parts: distributions of one batch shape.
+        keys: name the parts; None for a tuple.
+    """
+
+    def __init__(self, parts: Sequence[Any], keys: Sequence[str] | None) -> None:
+        self.parts = tuple(parts)
+        self.keys = keys
+
+    def _join(self, values: Sequence[Any]) -> Any:
+        return tuple(values) if self.keys is None else dict(zip(self.keys, values, strict=True))
+
+    def _sum(self, function: Callable[[int, Any], tf.Tensor]) -> tf.Tensor:
+        return tf.add_n([function(i, part) for i, part in enumerate(self.parts)])
+
+    def sample(self, sample_shape: Any = (), seed: Any = None) -> Any:
+        """Returns a sample of every part, a nest of [*sample_shape, ..., *shape]."""
+        seeds = tfp.random.split_seed(seed, len(self.parts))
+        return self._join(
+            [p.sample(sample_shape, seed=s) for p, s in zip(self.parts, seeds, strict=True)]
+        )
+
+    def mode(self) -> Any:
+        """Returns the mode of every part."""
+        return self._join([part.mode() for part in self.parts])
+
+    def log_prob(self, action: Any) -> tf.Tensor:
+        """Returns the sum of the parts' log-probs, [...]."""
+        return self._sum(lambda i, p: p.log_prob(action[i if self.keys is None else self.keys[i]]))
+
+    def entropy(self) -> tf.Tensor:
+        """Returns the sum of the parts' entropies, [...]."""
+        return self._sum(lambda _, part: part.entropy())
+
+
+@gin.register
+class Joint(Head):
+    """π(a|s) = Π_k π_k(a_k|s) over the parts k of a Tuple or Dict space, nested to any depth.
+
+    Attributes:
+        has_score: whether every part has one, known after `build`.
+
+    Args:
+        heads: for a Dict space the heads of some of its keys, for a Tuple space a head or None for
+            each part; a part without a head gets the default of its space.
+    """
+
+    def __init__(self, heads: Mapping[str, Head] | Sequence[Head | None] = ()) -> None:
+        super().__init__()
+        named = heads.items() if isinstance(heads, Mapping) else enumerate(heads)
+        self.heads = {str(name): head for name, head in named if head is not None}
+
+    def build(self, num_features: int, action_space: gym.Space[Any]) -> None:
+        """Makes one head for each part; see `Head.build`."""
+        if not isinstance(action_space, gym.spaces.Dict | gym.spaces.Tuple):
+            raise self.refusal("a Tuple or Dict action space", action_space)
+        spaces = action_space.spaces
+        named = list(spaces.items() if isinstance(spaces, Mapping) else enumerate(spaces))
+        self.keys = tuple(spaces) if isinstance(spaces, Mapping) else None
+        unknown = set(self.heads) - {str(name) for name, _ in named}
+        if unknown:
+            raise ConfigurationError(
+                f"Joint.heads names {', '.join(sorted(unknown))}, but the parts of this environment's "
+                f"actions are {', '.join(str(n) for n, _ in named)}: bind heads for these alone."
+            )
+        for name, space in named:
+            if str(name) not in self.heads:
+                self.heads[str(name)] = default_head(space)
+            self.heads[str(name)].build(num_features, space)
+        self.parts = tuple(str(name) for name, _ in named)
+        self.has_score = all(self.heads[part].has_score for part in self.parts)
+
+    def distribution(self, features: tf.Tensor) -> Product:
+        """Returns the distribution over actions, a nest of [..., *shape], for features [..., F]."""
+        return Product([self.heads[part].distribution(features) for part in self.parts], self.keys)
+
+
+default_head.register(gym.spaces.Tuple, lambda action_space: Joint())
+default_head.register(gym.spaces.Dict, lambda action_space: Joint())

@@ -1,0 +1,56 @@
+"""The policy π(a | s): a network and a head."""
+
+from typing import Any
+
+import gin
+import gymnasium as gym
+import keras
+import tensorflow as tf
+
+from pgtf.networks import MLP, Network
+from pgtf.policies.default import default_head
+from pgtf.policies.head import Head
+
+
+@gin.register
+class Policy(keras.Layer):
+    """A distribution over actions for each observation.
+
+    Args:
+        network: maps observations to features; an ``MLP`` when unbound.
+        head: maps features to a distribution; chosen from the action space when unbound.
+    """
+
+    def __init__(self, network: Network | None = None, head: Head | None = None):
+        super().__init__()
+        self.network = network or MLP()
+        self.head = head
+
+    def build(self, observation_space: gym.Space, action_space: gym.Space) -> None:
+        """Makes every variable.
+
+        Args:
+            observation_space: the space of one environment's observations.
+            action_space: the space of one environment's actions.
+
+        Raises:
+            ConfigurationError: the network or the head does not fit its space.
+        """
+        if self.head is None:
+            self.head = default_head(action_space)
+        if not self.network.built:
+            self.network.build(observation_space)
+        self.head.build(self.network.num_features, action_space)
+
+    def distribution(self, observation: Any) -> Any:
+        """Returns π(· | s), a tfp distribution of batch shape [...], for a nest of [..., *shape]."""
+        return self.head.distribution(self.network.features(observation))
+
+    def act(self, observation: Any, seed: tf.Tensor) -> Any:
+        """Samples an action, a nest of [..., *shape]; ``seed`` is int32 [2]."""
+        return self.distribution(observation).sample(seed=seed)
+
+    def act_greedily(self, observation: Any, seed: tf.Tensor) -> Any:
+        """Returns the mode of π(· | s); ``seed`` is not used."""
+        del seed
+        return self.distribution(observation).mode()

@@ -1,0 +1,73 @@
+"""What the console shows of a run: a bar on a terminal, plain lines elsewhere."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+class ProgressDisplay:
+    """Shows steps, rate, mean episode return and the time left.
+
+    Args:
+        total: environment steps of the whole run.
+        first: steps that were taken before, by the run that is resumed.
+    """
+
+    def __init__(self, total: int, first: int):
+        self.console = Console(highlight=False, soft_wrap=True)
+        self._total = total
+        self._bar = Progress(
+            TextColumn("{task.fields[steps]} steps"),
+            BarColumn(),
+            TextColumn("{task.percentage:3.0f}% {task.fields[rate]} return {task.fields[mean]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self._task = self._bar.add_task(
+            "", total=total, completed=first, steps=f"{first:,}", rate="tracing", mean="–"
+        )
+        self._last_line = time.monotonic()
+
+    def __enter__(self) -> "ProgressDisplay":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def update(self, steps: int, rate: float | None, mean_return: float | None) -> None:
+        """Shows where the run stands.
+
+        Args:
+            steps: environment steps so far.
+            rate: steps per second, once known.
+            mean_return: of the last episodes, once one has ended.
+        """
+        fields = {
+            "steps": f"{steps:,}",
+            "rate": "tracing" if rate is None else f"{rate:,.0f}/s",
+            "mean": "–" if mean_return is None else f"{mean_return:.1f}",
+        }
+        self._bar.update(self._task, completed=steps, **fields)
+        now = time.monotonic()
+        if not self.console.is_terminal and now - self._last_line > _SECONDS_BETWEEN_LINES:
+            self._last_line = now
+            left = "" if not rate else f", {(self._total - steps) / rate:.0f} s left"
+            self.say(
+                f"{steps:,} of {self._total:,} steps, {fields['rate']},"
+                f" return {fields['mean']}{left}"
+            )
+
+    def say(self, line: str) -> None:
+        """Prints a line above the bar."""
+        self.console.print(line, markup=False)

@@ -1,0 +1,126 @@
+r"""Return estimators: pure functions of rewards, flags and values.
+
+All of them are the one recursion, backwards in time,
+
+    G_t = r_t + d_t [(1 - λ_t) v_{t+1} + λ_t G_{t+1}],    G_T = v_T,
+    d_t = γ (1 - terminated_t),    λ_t = λ (1 - (terminated_t or truncated_t)).
+
+A terminated step bootstraps 0; a truncated one bootstraps the value of its true successor and cuts
+the trace, so that nothing of the next episode leaks into this one. Shapes: T steps of B
+environments, time-major. Values are constants here: no gradient flows through a return.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+_UNROLLED = 32
+
+
+def lambda_returns(
+    reward: tf.Tensor,
+    terminated: tf.Tensor,
+    truncated: tf.Tensor,
+    values: tf.Tensor,
+    discount: float,
+    lambda_: float,
+) -> tf.Tensor:
+    """λ-returns (Sutton & Barto 2018, eq. 12.20); minus V they are GAE (arXiv:1506.02438, eq. 16).
+
+    Args:
+        reward: [T, B] r_t.
+        terminated: [T, B] bool.
+        truncated: [T, B] bool.
+        values: [T+1, B] v_t, estimates of the value of each observation.
+        discount: γ.
+        lambda_: λ; 0 is TD(0), 1 sums rewards to the end and bootstraps there (A2C, A3C).
+
+    Returns:
+        [T, B] G_t.
+    """
+    values = tf.stop_gradient(values)
+    discounts = discount * (1.0 - tf.cast(terminated, tf.float32))
+    lambdas = lambda_ * (1.0 - tf.cast(terminated | truncated, tf.float32))
+
+    def backup(later: tf.Tensor, row: tuple[tf.Tensor, ...]) -> tf.Tensor:
+        r, d, trace, v = row
+        return r + d * ((1.0 - trace) * v + trace * later)
+
+    return _backwards(backup, values[-1], (reward, discounts, lambdas, values[1:]))
+
+
+def n_step_returns(
+    reward: tf.Tensor,
+    terminated: tf.Tensor,
+    truncated: tf.Tensor,
+    values: tf.Tensor,
+    discount: float,
+    n: int,
+) -> tf.Tensor:
+    """n-step returns r_t + γ r_{t+1} + … + γⁿ v_{t+n} (Sutton & Barto 2018, eq. 7.1).
+
+    Fewer than n steps are summed where the episode, or the rollout, ends before.
+
+    Args:
+        reward: [T, B] r_t.
+        terminated: [T, B] bool.
+        truncated: [T, B] bool.
+        values: [T+1, B] v_t.
+        discount: γ.
+        n: at least 1.
+
+    Returns:
+        [T, B] G_t.
+    """
+    values = tf.stop_gradient(values)
+    discounts = discount * (1.0 - tf.cast(terminated, tf.float32))
+    cut = terminated | truncated
+    returns = values
+    for _ in range(n):
+        later = tf.where(cut, values[1:], returns[1:])
+        returns = tf.concat([reward + discounts * later, values[-1:]], axis=0)
+    return returns[:-1]
+
+
+def discounted_returns(
+    reward: tf.Tensor, terminated: tf.Tensor, truncated: tf.Tensor, discount: float
+) -> tf.Tensor:
+    """Monte Carlo returns Σ_{k≥t} γ^{k-t} r_k up to the end of the episode, or of the rollout.
+
+    Args:
+        reward: [T, B] r_t.
+        terminated: [T, B] bool.
+        truncated: [T, B] bool.
+        discount: γ.
+
+    Returns:
+        [T, B] G_t.
+    """
+    nothing = tf.zeros_like(tf.concat([reward, reward[-1:]], axis=0))
+    return lambda_returns(reward, terminated, truncated, nothing, discount, 1.0)
+
+
+def completed(terminated: tf.Tensor, truncated: tf.Tensor) -> tf.Tensor:
+    """Marks the steps whose episode ends inside the rollout, so that their reward sum is whole.
+
+    Args:
+        terminated: [T, B] bool.
+        truncated: [T, B] bool.
+
+    Returns:
+        [T, B] float32; 0 on the unfinished tail of each column.
+    """
+    ended = tf.cast(terminated | truncated, tf.float32)
+    return tf.minimum(tf.cumsum(ended, axis=0, reverse=True), 1.0)
+
+
+def _backwards(step: Callable[[tf.Tensor, Any], tf.Tensor], last: tf.Tensor, rows: Any) -> tf.Tensor:
+    """Folds ``step`` over the rows from the last to the first and stacks the results."""
+    length = rows[0].shape[0]
+    if length is None or length > _UNROLLED:
+        return tf.scan(step, rows, initializer=last, reverse=True)
+    results = [last]
+    for t in reversed(range(length)):
+        results.append(step(results[-1], tuple(row[t] for row in rows)))
+    return tf.stack(results[:0:-1])

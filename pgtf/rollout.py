@@ -1,0 +1,274 @@
+"""Rollouts: a policy acting in B environments, and what is collected of it."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import gin
+import tensorflow as tf
+
+from pgtf.environments.base import Environment
+from pgtf.errors import ConfigurationError
+from pgtf.trajectory import TimeStep, Trajectory
+
+_UNROLLED = 32
+
+Act = Callable[[Any, tf.Tensor], Any]
+
+
+class Carry(NamedTuple):
+    """Where B environments stand between two rollouts.
+
+    Attributes:
+        state: the environment's own state.
+        observation: nest of [B, ...], the one to act on next.
+        time: [B] int32, steps since the start of the episode.
+        episode_return: [B] float32, undiscounted rewards since the start of the episode.
+    """
+
+    state: Any
+    observation: Any
+    time: tf.Tensor
+    episode_return: tf.Tensor
+
+
+class Finished(NamedTuple):
+    """The episodes that ended within a rollout; the sums are over them.
+
+    Attributes:
+        count: scalar float32.
+        return_sum: scalar float32, of undiscounted episode returns.
+        length_sum: scalar float32, of episode lengths in steps.
+    """
+
+    count: tf.Tensor
+    return_sum: tf.Tensor
+    length_sum: tf.Tensor
+
+
+def start(environment: Environment, seed: tf.Tensor) -> Carry:
+    """Resets the environment; ``seed`` is int32 [2]."""
+    state, observation = environment.reset(seed)
+    return Carry(
+        state,
+        observation,
+        tf.zeros((environment.num_envs,), tf.int32),
+        tf.zeros((environment.num_envs,)),
+    )
+
+
+def unroll(
+    environment: Environment, act: Act, carry: Carry, num_steps: int, seed: tf.Tensor
+) -> tuple[Carry, Trajectory, Finished]:
+    """Lets B environments run for T steps.
+
+    Args:
+        environment: B environments.
+        act: maps an observation and a seed to an action; ``policy.act``, most often.
+        carry: where the environments stand.
+        num_steps: T.
+        seed: int32 [2].
+
+    Returns:
+        Where the environments stand now, the trajectory [T, B], and the episodes that ended.
+    """
+
+    def move(place: tuple[Any, Any], t: Any) -> tuple[tuple[Any, Any], Any]:
+        state, observation = place
+        action = act(observation, seed + tf.stack([0, t]))
+        state, step = environment.step(state, action)
+        return (state, step.observation), (observation, action, step)
+
+    place, (observation, action, step) = scan(move, (carry.state, carry.observation), num_steps)
+    return _assemble(carry, place, observation, action, step)
+
+
+def _assemble(
+    carry: Carry, place: tuple[Any, Any], observation: Any, action: Any, step: TimeStep
+) -> tuple[Carry, Trajectory, Finished]:
+    """Makes a trajectory of stacked rows and tallies its episodes."""
+    state, last = place
+    observation = tf.nest.map_structure(
+        lambda rows, end: tf.concat([rows, end[tf.newaxis]], axis=0), observation, last
+    )
+    time, episode_return, tally = _tally(
+        carry.time, carry.episode_return, step.reward, step.terminated, step.truncated, step.mask
+    )
+    trajectory = Trajectory(
+        observation, action, step.reward, step.terminated, step.truncated, step.mask, time[:-1]
+    )
+    return Carry(state, last, time[-1], episode_return), trajectory, tally
+
+
+def _tally(
+    time: tf.Tensor,
+    episode_return: tf.Tensor,
+    reward: tf.Tensor,
+    terminated: tf.Tensor,
+    truncated: tf.Tensor,
+    mask: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor, Finished]:
+    """Counts steps and adds rewards within each episode.
+
+    Returns:
+        [T+1, B] step within the episode, [B] the running returns, and the episodes that ended.
+    """
+
+    def count(tally: tuple[tf.Tensor, tf.Tensor], t: Any) -> tuple[Any, Any]:
+        time, total = tally
+        total = total + reward[t]
+        ended = terminated[t] | truncated[t]
+        later = tf.where(mask[t] > 0, time + 1, 0)
+        row = (time, tf.where(ended, total, 0.0), tf.where(ended, later, 0), ended)
+        return (later, tf.where(ended, 0.0, total)), row
+
+    rows = reward.shape[0] if reward.shape[0] is not None else tf.shape(reward)[0]
+    (last, running), (times, returns, lengths, ended) = scan(count, (time, episode_return), rows)
+    finished = Finished(
+        tf.reduce_sum(tf.cast(ended, tf.float32)),
+        tf.reduce_sum(returns),
+        tf.reduce_sum(tf.cast(lengths, tf.float32)),
+    )
+    return tf.concat([times, last[tf.newaxis]], axis=0), running, finished
+
+
+def scan(
+    body: Callable[[Any, Any], tuple[Any, Any]], carry: Any, length: int | tf.Tensor
+) -> tuple[Any, Any]:
+    """Calls ``carry, row = body(carry, t)`` for t = 0 … length - 1 and stacks the rows.
+
+    Short scans of a known length are unrolled in the graph, long ones are loops.
+
+    Args:
+        body: returns the next carry and a row, both nests of tensors.
+        carry: the first carry.
+        length: number of calls, at least 1.
+
+    Returns:
+        The last carry and the nest of stacked rows.
+    """
+    if isinstance(length, int) and length <= _UNROLLED:
+        rows = []
+        for t in range(length):
+            carry, row = body(carry, t)
+            rows.append(row)
+        return carry, tf.nest.map_structure(lambda *xs: tf.stack(xs), *rows)
+    return scan_while(body, lambda carry, t: t < length, carry, length)
+
+
+def scan_while(
+    body: Callable[[Any, Any], tuple[Any, Any]],
+    more: Callable[[Any, tf.Tensor], tf.Tensor],
+    carry: Any,
+    length: int | tf.Tensor | None = None,
+) -> tuple[Any, Any]:
+    """Like ``scan``, for as long as ``more(carry, t)`` holds; ``length`` is the number if known."""
+    carry = tf.nest.map_structure(tf.convert_to_tensor, carry)
+    specs = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), carry)
+    shape = tf.function(body, autograph=False).get_concrete_function(specs, tf.TensorSpec((), tf.int32))
+    row_specs = shape.structured_outputs[1]
+    arrays = tf.nest.map_structure(
+        lambda spec: tf.TensorArray(
+            spec.dtype, 0 if length is None else length, length is None, element_shape=spec.shape
+        ),
+        row_specs,
+    )
+
+    def loop(t: tf.Tensor, carry: Any, arrays: Any) -> tuple[tf.Tensor, Any, Any]:
+        carry, row = body(carry, t)
+        written = [
+            array.write(t, x)
+            for array, x in zip(tf.nest.flatten(arrays), tf.nest.flatten(row), strict=True)
+        ]
+        return t + 1, carry, tf.nest.pack_sequence_as(arrays, written)
+
+    _, carry, arrays = tf.while_loop(
+        lambda t, carry, arrays: more(carry, t),
+        loop,
+        (tf.constant(0), carry, arrays),
+        maximum_iterations=length if isinstance(length, int) else None,
+    )
+    return carry, tf.nest.map_structure(lambda array: array.stack(), arrays)
+
+
+@gin.register
+class Rollouts:
+    """Collects T steps of every environment, wherever its episode stands (A2C, A3C).
+
+    Args:
+        num_steps: T, the paper's t_max.
+    """
+
+    def __init__(self, num_steps: int = 5):
+        if num_steps < 1:
+            raise ConfigurationError(f"Rollouts.num_steps must be at least 1, not {num_steps}.")
+        self.num_steps = num_steps
+
+    def static(self, environment: Environment) -> bool:
+        """Whether every trajectory has the same shape, so that XLA compiles its update once."""
+        del environment
+        return True
+
+    def collect(
+        self, environment: Environment, act: Act, carry: Carry, seed: tf.Tensor
+    ) -> tuple[Carry, Trajectory, Finished]:
+        """Returns the next carry, a trajectory [T, B] and the episodes that ended."""
+        return unroll(environment, act, carry, self.num_steps, seed)
+
+
+@gin.register
+class Episodes:
+    """Collects whole episodes from fresh resets (REINFORCE, Monte Carlo).
+
+    Each environment plays the same number of episodes and then stands still until the others are
+    through, so that short episodes are not favoured; its rows after the last one are masked.
+
+    Args:
+        num_episodes: episodes in a batch, a multiple of the number of environments; one for each
+            environment when unbound.
+        max_steps: rows after which collection stops, for tasks that may never end. What is
+            unfinished then stays unfinished: a Monte Carlo return does not count it.
+    """
+
+    def __init__(self, num_episodes: int | None = None, max_steps: int = 10_000):
+        for name, value in (("num_episodes", num_episodes), ("max_steps", max_steps)):
+            if value is not None and value < 1:
+                raise ConfigurationError(f"Episodes.{name} must be at least 1, not {value}.")
+        self.num_episodes = num_episodes
+        self.max_steps = max_steps
+
+    def static(self, environment: Environment) -> bool:
+        """Whether every trajectory has the same shape, so that XLA compiles its update once."""
+        return environment.compiled
+
+    def collect(
+        self, environment: Environment, act: Act, carry: Carry, seed: tf.Tensor
+    ) -> tuple[Carry, Trajectory, Finished]:
+        """Returns the next carry, a trajectory [T, B] and the episodes that ended.
+
+        Raises:
+            ConfigurationError: the episodes cannot be shared out evenly.
+        """
+        del carry
+        quota, rest = divmod(self.num_episodes or environment.num_envs, environment.num_envs)
+        if rest or not quota:
+            raise ConfigurationError(
+                f"Episodes.num_episodes = {self.num_episodes} is not a multiple of the"
+                f" {environment.num_envs} environments: change it or NUM_ENVS."
+            )
+        first = start(environment, seed)
+
+        def move(place: tuple[Any, Any, Any], t: tf.Tensor) -> tuple[Any, Any]:
+            state, observation, remaining = place
+            action = act(observation, seed + tf.stack([1, t]))
+            state, step = environment.step(state, action, held=remaining <= 0)
+            remaining -= tf.cast(step.terminated | step.truncated, tf.int32)
+            return (state, step.observation, remaining), (observation, action, step)
+
+        remaining = tf.fill((environment.num_envs,), quota)
+        (state, observation, _), rows = scan_while(
+            move,
+            lambda place, t: tf.reduce_any(place[2] > 0) & (t < self.max_steps),
+            (first.state, first.observation, remaining),
+            self.max_steps if environment.compiled else None,
+        )
+        return _assemble(first, (state, observation), *rows)

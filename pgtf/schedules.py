@@ -1,0 +1,37 @@
+"""Schedules over environment steps."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+class OverEnvironmentSteps(keras.optimizers.schedules.LearningRateSchedule):
+    """Evaluates another schedule at the number of environment steps instead of updates.
+
+    So the settings of a schedule keep their meaning when the batch grows, and mean the same for
+    learning rates, entropy coefficients and exploration.
+
+    Args:
+        schedule: any Keras schedule.
+        steps: the variable that counts environment steps.
+    """
+
+    def __init__(
+        self, schedule: keras.optimizers.schedules.LearningRateSchedule, steps: tf.Variable
+    ):
+        self._schedule = schedule
+        self._steps = steps
+
+    def __call__(self, step: Any) -> tf.Tensor:
+        """Returns the value now; the optimizer's own ``step`` is not used."""
+        del step
+        return tf.cast(self._schedule(self._steps), tf.float32)
+
+    @classmethod
+    def install(cls, optimizer: keras.optimizers.Optimizer, steps: tf.Variable) -> None:
+        """Makes the schedule of an optimizer, if it has one, count environment steps."""
+        # Keras has no public way to replace a schedule, only numbers.
+        schedule = optimizer._learning_rate
+        if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+            optimizer._learning_rate = cls(schedule, steps)

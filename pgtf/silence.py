@@ -1,0 +1,26 @@
+"""Keeps TensorFlow's start-up messages off the console."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def silenced_tensorflow() -> Iterator[None]:
+    """Imports of TensorFlow in this context print nothing.
+
+    Its C++ part writes to the file descriptor before any log level is heeded. Set
+    ``TF_CPP_MIN_LOG_LEVEL`` yourself to see everything.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

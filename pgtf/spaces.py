@@ -1,0 +1,119 @@
+"""How Gymnasium's spaces become tensors: specifications, features for networks, bounded actions."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from gymnasium import spaces
+
+from pgtf.errors import ConfigurationError
+
+_SUPPORTED = "Box, Discrete, MultiDiscrete, MultiBinary, and Tuple or Dict of these"
+
+
+def specification(space: spaces.Space) -> Any:
+    """Returns the nest of ``tf.TensorSpec`` of one element of a space.
+
+    64-bit floats become 32-bit ones; integers keep their type.
+
+    Raises:
+        ConfigurationError: a kind of space that has no fixed shape.
+    """
+    match space:
+        case spaces.Dict():
+            return {key: specification(part) for key, part in sorted(space.items())}
+        case spaces.Tuple():
+            return tuple(specification(part) for part in space)
+        case spaces.Box() if np.issubdtype(space.dtype, np.floating):
+            return tf.TensorSpec(space.shape, tf.float32)
+        case spaces.Discrete() | spaces.MultiDiscrete() | spaces.MultiBinary():
+            return tf.TensorSpec(space.shape, tf.int32)
+        case spaces.Box():
+            return tf.TensorSpec(space.shape, tf.as_dtype(space.dtype))
+        case _:
+            raise ConfigurationError(
+                f"{type(space).__name__} spaces are not supported (only {_SUPPORTED}): convert it"
+                " with a Gymnasium wrapper bound to GymEnvironment.wrappers."
+            )
+
+
+def features(space: spaces.Space, element: Any) -> tf.Tensor:
+    """Encodes elements of a space as vectors a dense layer can take.
+
+    Numbers are flattened (bytes are scaled to [0, 1]), categories become one-hot, and the parts of
+    a Tuple or Dict are concatenated in order (sorted by key).
+
+    Args:
+        space: the space.
+        element: nest of [..., *shape].
+
+    Returns:
+        [..., F] float32.
+    """
+    match space:
+        case spaces.Dict():
+            parts = [features(part, element[key]) for key, part in sorted(space.items())]
+            return tf.concat(parts, axis=-1)
+        case spaces.Tuple():
+            parts = [features(part, x) for part, x in zip(space, element, strict=True)]
+            return tf.concat(parts, axis=-1)
+        case spaces.Discrete():
+            return tf.one_hot(element - int(space.start), int(space.n))
+        case spaces.MultiDiscrete():
+            counts = space.nvec.reshape(-1)
+            flat = _flatten(element - space.start.astype(np.int32), space.shape)
+            return tf.concat([tf.one_hot(flat[..., i], int(n)) for i, n in enumerate(counts)], -1)
+        case _:
+            scale = 1 / 255 if space.dtype == np.uint8 else 1.0
+            return scale * _flatten(tf.cast(element, tf.float32), space.shape)
+
+
+def num_features(space: spaces.Space) -> int:
+    """Returns F, the length of the vectors that ``features`` makes."""
+    match space:
+        case spaces.Dict():
+            return sum(num_features(part) for part in space.values())
+        case spaces.Tuple():
+            return sum(num_features(part) for part in space)
+        case spaces.Discrete():
+            return int(space.n)
+        case spaces.MultiDiscrete():
+            return int(space.nvec.sum())
+        case _:
+            return int(np.prod(space.shape))
+
+
+def bounded(space: spaces.Space, action: Any) -> Any:
+    """Turns a policy's sample into an action that the space contains.
+
+    Adds the ``start`` of discrete spaces and clips numbers to a Box's bounds.
+
+    Args:
+        space: the action space of one environment.
+        action: nest of [B, ...] as a policy head samples it.
+
+    Returns:
+        Nest of [B, ...].
+    """
+    match space:
+        case spaces.Dict():
+            return {key: bounded(part, action[key]) for key, part in sorted(space.items())}
+        case spaces.Tuple():
+            return tuple(bounded(part, x) for part, x in zip(space, action, strict=True))
+        case spaces.Discrete() if space.start != 0:
+            return action + int(space.start)
+        case spaces.MultiDiscrete() if np.any(space.start):
+            return action + space.start.astype(np.int32)
+        case spaces.Box() if np.any(space.bounded_below) or np.any(space.bounded_above):
+            return tf.clip_by_value(
+                action, space.low.astype(np.float32), space.high.astype(np.float32)
+            )
+        case _:
+            return action
+
+
+def _flatten(x: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
+    leading = len(x.shape) - len(shape)
+    if len(shape) == 1:
+        return x
+    return tf.reshape(x, tf.concat([tf.shape(x)[:leading], [int(np.prod(shape))]], axis=0))

@@ -1,0 +1,6 @@
+"""Trainers: who drives environments and learning."""
+
+from pgtf.trainers.synchronous import SynchronousTrainer
+from pgtf.trainers.trainer import Report, Trainer
+
+__all__ = ["Report", "SynchronousTrainer", "Trainer"]

@@ -1,0 +1,126 @@
+"""A2C and its relatives: B environments in step, one update for each rollout."""
+
+from typing import Any
+
+import gin
+import tensorflow as tf
+
+from pgtf import rollout as rollouts
+from pgtf.environments.base import Environment
+from pgtf.environments.gym import GymEnvironment
+from pgtf.learner import Learner
+from pgtf.rollout import Carry, Episodes, Rollouts
+from pgtf.trainers.trainer import Report, Trainer
+from pgtf.trajectory import Trajectory
+
+_STEPS_PER_CALL = 2_000
+
+
+@gin.register
+class SynchronousTrainer(Trainer):
+    """Collects a rollout of every environment, updates, and begins again.
+
+    Rollout and update are one graph, and several iterations are one call into it, so that Python
+    is entered only to step Gymnasium environments.
+
+    Args:
+        learner: policy, critic, baseline and how they learn.
+        environment: B environments.
+        rollout: ``Rollouts`` of T steps, or whole ``Episodes``.
+        jit_compile: whether XLA compiles acting and learning; it pays for small dense networks and
+            costs for convolutions.
+    """
+
+    def __init__(
+        self,
+        learner: Learner | None = None,
+        environment: Environment | None = None,
+        rollout: Rollouts | Episodes | None = None,
+        jit_compile: bool = True,
+    ):
+        self.learner = learner or Learner()
+        self.environment = environment or GymEnvironment()
+        self.rollout = rollout or Rollouts()
+        self.jit_compile = jit_compile
+        self.policy = self.learner.policy
+        self.steps = self.learner.steps
+
+    def build(self, seed: int) -> None:
+        """Makes every variable, starts the environments and traces the graph."""
+        environment = self.environment
+        self.learner.build(environment.observation_space, environment.action_space)
+        self._seed = tf.constant([seed, 0x5EED], tf.int32)
+        self._names: list[str] = []
+        self._act = tf.function(self.policy.act, autograph=False, jit_compile=self.jit_compile)
+        static = self.rollout.static(environment)
+        self._learn = tf.function(
+            self._update, autograph=False, jit_compile=self.jit_compile and static
+        )
+        self._carry = self._start()
+        specs = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), self._carry)
+        self._iteration = tf.function(self._iterate_once, autograph=False).get_concrete_function(specs)
+        self._several = tf.function(self._iterate_several, autograph=False) if static else None
+
+    def restored(self) -> None:
+        """Starts new episodes, with another seed than the first ones had."""
+        self._carry = self._start()
+
+    def iterate(self, limit: int) -> Report:
+        """Trains for a moment; see ``Trainer.iterate``."""
+        if self._several is not None:
+            self._carry, metrics, episodes, histograms = self._several(
+                self._carry, tf.constant(limit, tf.int64)
+            )
+            scalars = metrics.numpy().mean(axis=0)
+        else:
+            self._carry, metrics, episodes, histograms = self._iteration(self._carry)
+            scalars, episodes = metrics.numpy(), episodes[tf.newaxis]
+        tags = {f"train/{name}": float(x) for name, x in zip(self._names, scalars, strict=True)}
+        return Report(tags, episodes.numpy(), {k: v.numpy() for k, v in histograms.items()})
+
+    def trackables(self) -> dict[str, Any]:
+        """Returns the learner, which holds every variable."""
+        return {"learner": self.learner}
+
+    def _fresh_seed(self) -> tf.Tensor:
+        updates = tf.cast(self.learner.updates, tf.int32)
+        return tf.random.experimental.stateless_fold_in(self._seed, updates)
+
+    def _start(self) -> Carry:
+        seed = self._fresh_seed()
+        return tf.function(rollouts.start, autograph=False)(self.environment, seed)
+
+    def _iterate_once(self, carry: Carry) -> tuple[Carry, tf.Tensor, tf.Tensor, Any]:
+        seed = self._fresh_seed()
+        carry, trajectory, finished = self.rollout.collect(
+            self.environment, self._act, carry, seed
+        )
+        scalars, advantage = self._learn(trajectory, seed)
+        histograms = {"train/advantages": advantage}
+        for i, leaf in enumerate(tf.nest.flatten(trajectory.action)):
+            histograms[f"train/actions_{i}" if i else "train/actions"] = leaf
+        return carry, scalars, tf.stack(finished), histograms
+
+    def _update(self, trajectory: Trajectory, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Updates; the scalar metrics are packed into one tensor, which is cheaper to hand on."""
+        metrics = self.learner.update(trajectory, seed)
+        self._names[:] = sorted(name for name, x in metrics.items() if not x.shape.rank)
+        return tf.stack([metrics[name] for name in self._names]), metrics["advantage"]
+
+    def _iterate_several(self, carry: Carry, limit: tf.Tensor) -> tuple[Any, ...]:
+        assert isinstance(self.rollout, Rollouts)
+        batch = self.rollout.num_steps * self.environment.num_envs
+        most = max(1, _STEPS_PER_CALL // batch)
+        empty = tf.nest.map_structure(
+            lambda spec: tf.zeros(spec.shape, spec.dtype), self._iteration.structured_outputs[3]
+        )
+
+        def once(place: tuple[Carry, Any], t: tf.Tensor) -> tuple[Any, Any]:
+            del t
+            carry, scalars, episodes, histograms = self._iteration(place[0])
+            return (carry, histograms), (scalars, episodes)
+
+        (carry, histograms), (scalars, episodes) = rollouts.scan_while(
+            once, lambda place, t: (t < most) & (self.steps < limit), (carry, empty)
+        )
+        return carry, scalars, episodes, histograms

@@ -1,0 +1,63 @@
+"""The contract between the training loop and what drives learning."""
+
+import abc
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from pgtf.environments.base import Environment
+from pgtf.policies.policy import Policy
+
+
+class Report(NamedTuple):
+    """What happened in one call of ``Trainer.iterate``.
+
+    Attributes:
+        scalars: TensorBoard tag to value, means over the iterations of the call.
+        episodes: [N, 3] float32, a row for each iteration: the number of episodes that ended, and
+            the sums of their returns and of their lengths.
+        histograms: TensorBoard tag to array, of the last iteration.
+    """
+
+    scalars: dict[str, float]
+    episodes: np.ndarray
+    histograms: dict[str, np.ndarray]
+
+
+class Trainer(abc.ABC):
+    """Drives environments and learning.
+
+    Attributes:
+        policy: the one that is trained, for evaluation.
+        environment: the one that is trained in; evaluation replicates it.
+        steps: the variable that counts environment steps.
+    """
+
+    policy: Policy
+    environment: Environment
+    steps: tf.Variable
+
+    @abc.abstractmethod
+    def build(self, seed: int) -> None:
+        """Makes every variable and traces every graph; the run is a function of the seed.
+
+        Raises:
+            ConfigurationError: the parts do not fit each other.
+        """
+
+    @abc.abstractmethod
+    def iterate(self, limit: int) -> Report:
+        """Trains for a moment (about a tenth of a second), and not beyond ``limit`` steps."""
+
+    @abc.abstractmethod
+    def trackables(self) -> dict[str, Any]:
+        """What a checkpoint has to hold, by name."""
+
+    def restored(self) -> None:
+        """Is called after a checkpoint was restored into ``trackables``."""
+        return
+
+    def close(self) -> None:
+        """Frees environments and threads."""
+        self.environment.close()

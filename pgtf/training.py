@@ -1,0 +1,264 @@
+"""The loop round a trainer: metrics, checkpoints, evaluation, progress."""
+
+import math
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+from pgtf.checkpoint import Checkpoints
+from pgtf.configuration import Configuration, hyperparameters
+from pgtf.environments.vector import EnvironmentFailure
+from pgtf.errors import ConfigurationError, TrainingError
+from pgtf.evaluation import Evaluation, Score
+from pgtf.interruption import Interruption
+from pgtf.metrics import EpisodeWindow, MetricsWriter
+from pgtf.progress import ProgressDisplay
+from pgtf.run_folder import RunFolder, default_folder
+from pgtf.trainers.trainer import Report, Trainer
+
+_LOGS_PER_HISTOGRAM = 10
+
+
+@gin.configurable
+def train(
+    configuration: Configuration,
+    logdir: Path | None = None,
+    trainer: Trainer = gin.REQUIRED,
+    total_steps: int = 500_000,
+    seed: int = 0,
+    evaluation: Evaluation | None = None,
+    log_every: int = 2_000,
+    checkpoint_every: int = 50_000,
+) -> dict[str, Any]:
+    """Trains, or goes on training, and leaves a run folder.
+
+    Args:
+        configuration: what was asked for; a run folder belongs to one configuration.
+        logdir: the run folder; a new one under ``runs`` when None. One with a checkpoint resumes.
+        trainer: drives environments and learning.
+        total_steps: environment steps of the whole run, those before a resumption included.
+        seed: the run is a function of it.
+        evaluation: when and how the policy is scored.
+        log_every: environment steps between two points of the curves.
+        checkpoint_every: environment steps between two checkpoints.
+
+    Returns:
+        What ``summary.json`` holds.
+
+    Raises:
+        ConfigurationError: the parts do not fit each other, or the folder is another run's.
+        TrainingError: the run cannot go on; the last good checkpoint is left as it was.
+    """
+    counts = {
+        "total_steps": total_steps,
+        "log_every": log_every,
+        "checkpoint_every": checkpoint_every,
+    }
+    for name, count in counts.items():
+        if count < 1:
+            raise ConfigurationError(f"train.{name} must be at least 1, not {count}.")
+    for line in configuration.warnings():
+        print(f"pgtf: warning: {line}", file=sys.stderr)
+    folder = RunFolder(logdir or default_folder(configuration, trainer.environment.name, seed))
+    folder.claim(configuration)
+    evaluation = evaluation or Evaluation()
+    trainer.build(seed)
+    evaluation.build(trainer.policy, trainer.environment, seed)
+    loop = _Loop(folder, trainer, total_steps, evaluation, log_every, checkpoint_every)
+    try:
+        with Interruption() as interruption:
+            return loop.run(interruption, seed)
+    finally:
+        loop.close()
+        evaluation.close()
+        trainer.close()
+
+
+class _Loop:
+    """One run from its start, or its last checkpoint, to its end."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        trainer: Trainer,
+        total_steps: int,
+        evaluation: Evaluation,
+        log_every: int,
+        checkpoint_every: int,
+    ):
+        self._folder = folder
+        self._trainer = trainer
+        self._total_steps = total_steps
+        self._evaluation = evaluation
+        self._log_every = log_every
+        self._checkpoint_every = checkpoint_every
+        self._checkpoints = Checkpoints(folder.checkpoints, trainer.trackables(), trainer.steps)
+        saved = self._checkpoints.restore()
+        if saved is not None:
+            trainer.restored()
+        self._window = EpisodeWindow((saved or {}).get("episodes", ()))
+        self._earlier_seconds = (saved or {}).get("wall_seconds", 0.0)
+        self._first = self._steps
+        self._writer = MetricsWriter(folder.path, None if saved is None else self._first)
+        self._resumed = saved is not None
+        self._logs = 0
+        self._began = time.perf_counter()
+        self._steady: tuple[float, int] | None = None
+        self._pause = 0.0
+        self._seen = self._first
+
+    @property
+    def _steps(self) -> int:
+        return int(self._trainer.steps.numpy())
+
+    @property
+    def _rate(self) -> float | None:
+        """Steps per second since the first call, which traces; evaluation and saving left out."""
+        if self._steady is None:
+            return None
+        since, first = self._steady
+        seconds = time.perf_counter() - since - self._pause
+        return (self._steps - first) / seconds if self._steps > first else None
+
+    def run(self, interruption: Interruption, seed: int) -> dict[str, Any]:
+        """Trains to the end, or to an interruption."""
+        with ProgressDisplay(self._total_steps, self._first) as display:
+            verb = f"Resuming at {self._first:,} steps" if self._resumed else "Training"
+            display.say(f"{verb}: {self._folder.path}")
+            pending: list[Report] = []
+            while self._steps < self._total_steps and interruption.signal is None:
+                pending.append(self._iterate())
+                if self._passed(self._log_every):
+                    self._log(pending)
+                    pending = []
+                if self._evaluation.every and self._passed(self._evaluation.every):
+                    self._evaluate(self._evaluation.episodes)
+                if self._passed(self._checkpoint_every):
+                    self._save()
+                self._seen = self._steps
+                mean = self._window.scalars().get("rollout/ep_rew_mean")
+                display.update(self._seen, self._rate, mean)
+            if pending:
+                self._log(pending)
+            rate = self._rate
+            score = None
+            if interruption.signal is None:
+                score = self._evaluate(self._evaluation.final_episodes)
+            self._save()
+        return self._summarise(interruption.signal, score, rate, seed)
+
+    def close(self) -> None:
+        """Closes the files."""
+        self._writer.close()
+
+    @property
+    def _seconds(self) -> float:
+        return self._earlier_seconds + time.perf_counter() - self._began
+
+    def _passed(self, every: int) -> bool:
+        """Whether the last call went over a multiple of ``every`` steps."""
+        return self._steps // every > self._seen // every
+
+    def _iterate(self) -> Report:
+        periods = (self._log_every, self._evaluation.every, self._checkpoint_every)
+        steps = self._steps
+        limit = min(self._total_steps, *((steps // e + 1) * e for e in periods if e))
+        try:
+            report = self._trainer.iterate(limit)
+        except (tf.errors.OpError, EnvironmentFailure) as error:
+            raise self._stopped(error) from error
+        broken = [tag for tag, value in report.scalars.items() if not math.isfinite(value)]
+        if broken:
+            raise TrainingError(
+                f"{broken[0]} is not finite after {self._steps:,} steps, so training stops; try a"
+                " lower learning rate, a smaller Learner.max_gradient_norm or"
+                f" Learner.reward_scale. {self._last_checkpoint()}"
+            )
+        self._window.add(report.episodes)
+        if self._steady is None:
+            self._steady = (time.perf_counter(), self._steps)
+        return report
+
+    def _stopped(self, error: Exception) -> Exception:
+        """Saves what there is and says why the run cannot go on."""
+        failure = getattr(self._trainer.environment, "failure", None)
+        if failure is None:
+            return error
+        self._save()
+        return TrainingError(
+            f"{self._trainer.environment.name} failed after {self._steps:,} steps: {failure}."
+            f" {self._last_checkpoint()}"
+        )
+
+    def _last_checkpoint(self) -> str:
+        if self._checkpoints.latest is None:
+            return "There is no checkpoint yet."
+        return (
+            f"The last checkpoint is {self._checkpoints.latest}; to go on from it, start again"
+            f" with --logdir={self._folder.path}."
+        )
+
+    def _log(self, reports: list[Report]) -> None:
+        began = time.perf_counter()
+        if not self._logs:
+            self._describe()
+        scalars: dict[str, float] = dict(self._window.scalars())
+        for tag in reports[-1].scalars:
+            scalars[tag] = float(np.mean([report.scalars[tag] for report in reports]))
+        if self._rate is not None:
+            scalars["time/fps"] = self._rate
+        self._writer.scalars(self._steps, scalars)
+        if self._logs % _LOGS_PER_HISTOGRAM == 0:
+            self._writer.histograms(self._steps, reports[-1].histograms)
+        self._logs += 1
+        self._pause += time.perf_counter() - began
+
+    def _describe(self) -> None:
+        """Notes down the operative configuration, which gin knows once all parts have run."""
+        operative = gin.operative_config_str()
+        self._folder.write_operative(operative)
+        self._writer.text("operative_config", operative, self._steps)
+        if not self._resumed:
+            self._writer.hparams(hyperparameters(operative), str(self._folder.path))
+
+    def _evaluate(self, episodes: int) -> Score:
+        began = time.perf_counter()
+        score = self._evaluation.score(episodes)
+        scalars = {
+            "eval/mean_reward": float(score.returns.mean()),
+            "eval/mean_ep_length": float(score.lengths.mean()),
+        }
+        self._writer.scalars(self._steps, scalars)
+        self._pause += time.perf_counter() - began
+        return score
+
+    def _save(self) -> None:
+        began = time.perf_counter()
+        self._writer.flush()
+        values = {"episodes": list(self._window.rows), "wall_seconds": self._seconds}
+        self._checkpoints.save(values)
+        self._pause += time.perf_counter() - began
+
+    def _summarise(
+        self, number: int | None, score: Score | None, rate: float | None, seed: int
+    ) -> dict[str, Any]:
+        summary: dict[str, Any] = {
+            "environment": self._trainer.environment.name,
+            "seed": seed,
+            "steps": self._steps,
+            "wall_seconds": round(self._seconds, 3),
+            "steps_per_second": None if rate is None else round(rate, 1),
+            "interrupted": None if number is None else signal.Signals(number).name,
+            "eval_return_mean": None if score is None else float(score.returns.mean()),
+            "eval_return_std": None if score is None else float(score.returns.std()),
+            "eval_episodes": 0 if score is None else len(score.returns),
+            "logdir": str(self._folder.path),
+        }
+        self._folder.write_summary(summary)
+        return summary

@@ -1,0 +1,51 @@
+"""The data that flows between environments, rollouts and learners.
+
+Every field is a tensor or a nest of tensors; B counts environments and T counts rows of a rollout.
+A row is one call of ``Environment.step``. Environments reset themselves on the call after an episode
+has ended (Gymnasium's ``NEXT_STEP``), so each episode costs one row that is no transition: its
+``mask`` is 0 and no counter, mean or gradient includes it.
+"""
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+
+class TimeStep(NamedTuple):
+    """What B environments return from one step.
+
+    Attributes:
+        observation: nest of [B, ...]; the true successor, also when the episode ends here.
+        reward: [B] float32, unnormalised; 0 on a masked row.
+        terminated: [B] bool; the task ended, the return after this step is 0.
+        truncated: [B] bool; the episode was cut, the return after this step is bootstrapped.
+        mask: [B] float32; 0 where the row is no transition (a reset, or a held environment).
+    """
+
+    observation: Any
+    reward: tf.Tensor
+    terminated: tf.Tensor
+    truncated: tf.Tensor
+    mask: tf.Tensor
+
+
+class Trajectory(NamedTuple):
+    """T rows of B environments, time-major.
+
+    Attributes:
+        observation: nest of [T+1, B, ...]; row t+1 is the true successor of row t.
+        action: nest of [T, B, ...]; as sampled, before any clipping to the space's bounds.
+        reward: [T, B] float32.
+        terminated: [T, B] bool.
+        truncated: [T, B] bool.
+        mask: [T, B] float32; 0 on rows that are no transition.
+        time: [T, B] int32; steps since the start of the episode.
+    """
+
+    observation: Any
+    action: Any
+    reward: tf.Tensor
+    terminated: tf.Tensor
+    truncated: tf.Tensor
+    mask: tf.Tensor
+    time: tf.Tensor
