@@ -69,6 +69,8 @@ class Constant(Baseline):
 
     def __init__(self, decay: float = 0.9):
         super().__init__()
+        if not 0.0 <= decay < 1.0:
+            raise ConfigurationError(f"Constant.decay must be in [0, 1), not {decay}.")
         self.decay = decay
 
     def build(
@@ -111,6 +113,8 @@ class TimeDependent(Baseline):
         super().__init__()
         if max_time < 1:
             raise ConfigurationError(f"TimeDependent.max_time must be at least 1, not {max_time}.")
+        if not 0.0 <= decay < 1.0:
+            raise ConfigurationError(f"TimeDependent.decay must be in [0, 1), not {decay}.")
         self.max_time = max_time
         self.decay = decay
 
@@ -162,6 +166,11 @@ class StateValue(Baseline):
 
     def __init__(self, network: Network | None = None, fit: JointLoss | Regression | None = None):
         super().__init__()
+        if network is None and fit is not None:
+            raise ConfigurationError(
+                "StateValue.fit says how a network of its own is fitted, and there is none: bind"
+                " StateValue.network = @MLP(), or VCritic.fit for the one it shares."
+            )
         self.regressor = None if network is None else VCritic(network, fit)
 
     def build(

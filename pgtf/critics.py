@@ -70,6 +70,11 @@ class Critic(keras.Layer):
     def _build_network(self, space: gym.Space, outputs: int) -> None:
         if not self.network.built:
             self.network.build(space)
+        elif self.network.space != space:
+            raise ConfigurationError(
+                f"{type(self).__name__} cannot share its network with a part whose input is another:"
+                f" bind {type(self).__name__}.network to one of its own."
+            )
         self.output_layer = keras.layers.Dense(
             outputs, kernel_initializer=keras.initializers.Orthogonal(1.0)
         )

@@ -23,14 +23,15 @@ class JointLoss:
 
 
 @gin.register
-class Regression:
+class Regression(tf.Module):
     """Regression steps of its own after each policy update, the targets held fixed.
 
     With ``proximal`` > 0 and one-step targets this is the lecture's fitted V iteration,
     min_φ Σ (G - V_φ(s))² + λ ‖φ - φ_i‖², where φ_i are the parameters before the fit.
 
     Args:
-        optimizer: a Keras optimizer; Adam(1e-3) when unbound.
+        optimizer: a Keras optimizer; Adam(1e-3) when unbound. A schedule for its learning rate
+            counts environment steps.
         num_steps: gradient steps in each iteration.
         proximal: λ of the proximal term.
     """
@@ -41,8 +42,11 @@ class Regression:
         num_steps: int = 10,
         proximal: float = 0.0,
     ):
+        super().__init__()
         if num_steps < 1:
             raise ConfigurationError(f"Regression.num_steps must be at least 1, not {num_steps}.")
+        if proximal < 0:
+            raise ConfigurationError(f"Regression.proximal must be at least 0, not {proximal}.")
         self.optimizer = optimizer or keras.optimizers.Adam(1e-3)
         self.num_steps = num_steps
         self.proximal = proximal

@@ -1,7 +1,7 @@
 """The learner: policy, critic, baseline and entropy bonus make a loss, gradients and an update."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import gin
@@ -84,6 +84,10 @@ class Learner(tf.Module):
             raise ConfigurationError(
                 f"Learner.max_gradient_norm must be positive or None, not {max_gradient_norm}."
             )
+        if reward_bound is not None and reward_bound <= 0:
+            raise ConfigurationError(
+                f"Learner.reward_bound must be positive or None, not {reward_bound}."
+            )
         if reduction not in _REDUCTIONS:
             raise ConfigurationError(
                 f"Learner.reduction must be one of {', '.join(_REDUCTIONS)}, not {reduction!r}."
@@ -130,8 +134,12 @@ class Learner(tf.Module):
             self.baseline.build(observation_space, action_space, self.critic)
         for regressor in self.separate:
             regressor.fit.build(regressor.trainable_variables)
+            OverEnvironmentSteps.install(regressor.fit.optimizer, self.steps)
         self.optimizer.build(self.trainable_variables)
         OverEnvironmentSteps.install(self.optimizer, self.steps)
+        # tf.train.Checkpoint does not look into the lists and dicts of Keras layers: here it does.
+        parts = [part for part in (self.policy, self.critic, self.baseline) if part is not None]
+        self._weights = _unique(variable for part in parts for variable in part.variables)
 
     @property
     def regressors(self) -> list[Critic]:
@@ -148,8 +156,7 @@ class Learner(tf.Module):
     def trainable_variables(self) -> list[keras.Variable]:
         """What the one optimizer moves: the policy and all that is fitted jointly with it."""
         joint = [part for part in self.regressors if isinstance(part.fit, JointLoss)]
-        variables = [v for part in (self.policy, *joint) for v in part.trainable_variables]
-        return list({id(variable): variable for variable in variables}.values())
+        return _unique(v for part in (self.policy, *joint) for v in part.trainable_variables)
 
     def evaluate(self, trajectory: Trajectory, seed: tf.Tensor) -> Evaluation:
         """Lets policy and critic judge a trajectory; ``seed`` is int32 [2]."""
@@ -168,12 +175,14 @@ class Learner(tf.Module):
 
         Args:
             trajectory: T steps of B environments.
-            seed: int32 [2], for parts that sample actions.
+            seed: int32 [2], for parts that sample actions; the rollout's own will do.
             evaluation: what ``evaluate`` returned for it, if that was done already.
 
         Returns:
             Scalar, and metrics: scalars, and ``advantage`` and ``returns`` [T, B].
         """
+        # With the rollout's seed a baseline would sample the very actions that were taken.
+        seed = tf.random.experimental.stateless_fold_in(seed, 1)
         evaluation = evaluation or self.evaluate(trajectory, seed)
         returns = self._returns(trajectory, evaluation.estimates)
         mask = self._mask(trajectory)
@@ -225,11 +234,12 @@ class Learner(tf.Module):
         """
         with tf.GradientTape() as tape:
             loss, metrics = self.loss(trajectory, seed)
+        return self.differentiate(tape, loss), metrics
+
+    def differentiate(self, tape: tf.GradientTape, loss: tf.Tensor) -> list[tf.Tensor]:
+        """Returns the gradients of a taped loss, one for each of ``trainable_variables``."""
         values = [variable.value for variable in self.trainable_variables]
-        gradients = tape.gradient(
-            loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
-        return gradients, metrics
+        return tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
     def apply(self, gradients: Sequence[tf.Tensor]) -> Metrics:
         """Clips gradients and takes one step of the optimizer.
@@ -308,3 +318,8 @@ class Learner(tf.Module):
         if self.reduction == "sum_over_time":
             return losses.sum_over_time(mask, time)
         return losses.mean_over_steps(mask)
+
+
+def _unique(variables: Iterable[keras.Variable]) -> list[keras.Variable]:
+    """Parts may share a network: each variable once, in order."""
+    return list({id(variable): variable for variable in variables}.values())

@@ -18,9 +18,11 @@ class Network(keras.Layer):
     """Maps elements of a space to features.
 
     Attributes:
+        space: what it was built for; parts that share a network agree on it.
         num_features: F, known once built.
     """
 
+    space: gym.Space
     num_features: int
 
     def build(self, space: gym.Space) -> None:

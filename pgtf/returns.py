@@ -77,7 +77,8 @@ def n_step_returns(
     discounts = discount * (1.0 - tf.cast(terminated, tf.float32))
     cut = terminated | truncated
     returns = values
-    for _ in range(n):
+    # No more than T rewards follow.
+    for _ in range(min(n, reward.shape[0] or n)):
         later = tf.where(cut, values[1:], returns[1:])
         returns = tf.concat([reward + discounts * later, values[-1:]], axis=0)
     return returns[:-1]

@@ -10,7 +10,7 @@ from pgtf.environments.base import Environment
 from pgtf.errors import ConfigurationError
 from pgtf.trajectory import TimeStep, Trajectory
 
-_UNROLLED = 32
+UNROLLED = 32
 
 Act = Callable[[Any, tf.Tensor], Any]
 
@@ -146,7 +146,7 @@ def scan(
     Returns:
         The last carry and the nest of stacked rows.
     """
-    if isinstance(length, int) and length <= _UNROLLED:
+    if isinstance(length, int) and length <= UNROLLED:
         rows = []
         for t in range(length):
             carry, row = body(carry, t)

@@ -86,7 +86,8 @@ def num_features(space: spaces.Space) -> int:
 def bounded(space: spaces.Space, action: Any) -> Any:
     """Turns a policy's sample into an action that the space contains.
 
-    Adds the ``start`` of discrete spaces and clips numbers to a Box's bounds.
+    Adds the ``start`` of discrete spaces, clips numbers to a Box's bounds, and rounds them where the
+    Box holds integers.
 
     Args:
         space: the action space of one environment.
@@ -104,12 +105,20 @@ def bounded(space: spaces.Space, action: Any) -> Any:
             return action + int(space.start)
         case spaces.MultiDiscrete() if np.any(space.start):
             return action + space.start.astype(np.int32)
-        case spaces.Box() if np.any(space.bounded_below) or np.any(space.bounded_above):
-            return tf.clip_by_value(
-                action, space.low.astype(np.float32), space.high.astype(np.float32)
-            )
+        case spaces.Box():
+            if np.any(space.bounded_below) or np.any(space.bounded_above):
+                action = tf.clip_by_value(action, *_float32_bounds(space))
+            return action if np.issubdtype(space.dtype, np.floating) else tf.round(action)
         case _:
             return action
+
+
+def _float32_bounds(space: spaces.Box) -> tuple[np.ndarray, np.ndarray]:
+    """The bounds of a Box as float32, rounded inwards: nothing between them is out of bounds."""
+    low, high = space.low.astype(np.float32), space.high.astype(np.float32)
+    low = np.where(low < space.low, np.nextafter(low, np.float32(np.inf)), low)
+    high = np.where(high > space.high, np.nextafter(high, np.float32(-np.inf)), high)
+    return low, high
 
 
 def _flatten(x: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:

@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -16,14 +17,16 @@ from pgtf.errors import ConfigurationError
 from pgtf.spaces import bounded, specification
 from pgtf.trajectory import TimeStep
 
-# Namespaces and missing modules, and the extra of pgtf that brings what they need.
+# What a complaint about a missing package contains, and the extra of pgtf that brings the package.
 _EXTRAS = {
-    "box2d": "box2d",
-    "mujoco": "mujoco",
-    "ale": "atari",
+    "[box2d]": "box2d",
+    "[mujoco]": "mujoco",
+    "ale_py": "atari",
+    "opencv": "atari",
     "pygame": "classic-control",
-    "toy-text": "classic-control",
 }
+# Namespaces of ids that a module registers when it is imported.
+_MODULES = {"ALE": "ale_py"}
 
 
 @gin.register
@@ -31,7 +34,8 @@ class GymEnvironment(Environment):
     """B copies of any Gymnasium environment.
 
     Args:
-        id: a registered id, also ``module:Env-v0`` to import the module that registers it.
+        id: a registered id; ``module:Env-v0`` imports the module that registers it, and ``ALE/…``
+            needs no module.
         num_envs: B.
         kwargs: keyword arguments of the environment.
         wrappers: callables from environment to environment, applied to each copy in this order.
@@ -41,8 +45,8 @@ class GymEnvironment(Environment):
             and no wrapper is bound, else the first.
 
     Raises:
-        ConfigurationError: the id is unknown, a package it needs is missing, or a count is not
-            positive.
+        ConfigurationError: the id is unknown, a package it needs is missing, the environment
+            cannot be made, or a count is not positive.
     """
 
     def __init__(
@@ -76,7 +80,7 @@ class GymEnvironment(Environment):
         specification(self.action_space)
 
     def _make(self, vectorization: str) -> EnvironmentLoop | LibraryVector:
-        spec = gym.spec(self.name)
+        spec = _imported_spec(self.name)
         if vectorization == "auto":
             offered = spec.vector_entry_point is not None and not self.wrappers
             vectorization = "vector_entry_point" if offered else "loop"
@@ -167,30 +171,42 @@ def register_wrappers() -> None:
             gin.external_configurable(wrapper, name=name, module="gymnasium.wrappers")
 
 
+def _imported_spec(id: str) -> gym.envs.registration.EnvSpec:
+    """Finds what is registered under an id, after importing the module that registers it."""
+    module, _, name = id.rpartition(":")
+    module = module or _MODULES.get(id.partition("/")[0], "")
+    if module:
+        importlib.import_module(module)
+    return gym.spec(name)
+
+
 @contextlib.contextmanager
 def _clear_errors(id: str) -> Iterator[None]:
-    """Turns what Gymnasium raises while an environment is made into one sentence."""
+    """Turns what is raised while an environment is made into one sentence."""
     try:
         yield
-    except gym.error.UnregisteredEnv as error:
-        raise ConfigurationError(_unknown(id)) from error
+    except ConfigurationError:
+        raise
     except (gym.error.DependencyNotInstalled, ImportError) as error:
         raise ConfigurationError(_missing(id, error)) from error
-    except (gym.error.Error, TypeError) as error:
-        raise ConfigurationError(f"GymEnvironment could not make {id!r}: {error}") from error
+    except Exception as error:
+        if id.rpartition(":")[2] not in gym.registry:
+            raise ConfigurationError(_unknown(id)) from error
+        cause = f"{type(error).__name__}: {error}"
+        raise ConfigurationError(f"GymEnvironment could not make {id!r}: {cause}") from error
 
 
 def _unknown(id: str) -> str:
-    if id.startswith("ALE/") and "ALE" not in {spec.namespace for spec in gym.registry.values()}:
-        return f"{id} needs a package that is not installed: pip install 'pgtf[atari]'."
-    near = difflib.get_close_matches(id, gym.registry, n=3, cutoff=0.6)
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    module, colon, name = id.rpartition(":")
+    names = {known.lower(): known for known in gym.registry}
+    near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.6)
+    suggestions = [module + colon + names[match] for match in near]
+    hint = f" Did you mean {' or '.join(suggestions)}?" if near else ""
     return f"There is no environment with the id {id!r} (GymEnvironment.id, ENVIRONMENT).{hint}"
 
 
 def _missing(id: str, error: Exception) -> str:
-    entry_point = str(getattr(gym.registry.get(id), "entry_point", ""))
     for word, extra in _EXTRAS.items():
-        if word in f"{entry_point} {error}".lower():
+        if word in str(error):
             return f"{id} needs a package that is not installed: pip install 'pgtf[{extra}]'."
-    return f"{id} needs a package that is not installed: {error}"
+    return f"{id} (GymEnvironment.id, ENVIRONMENT) cannot be imported: {error}"

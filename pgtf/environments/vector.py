@@ -19,7 +19,8 @@ from pgtf.errors import ConfigurationError
 from pgtf.spaces import specification
 
 
-def _environment_seeds(seed: np.ndarray, count: int) -> list[int]:
+def environment_seeds(seed: np.ndarray, count: int) -> list[int]:
+    """Returns a seed for each environment, derived from a stateless seed, int32 [2]."""
     words = [int(word) & 0xFFFFFFFF for word in seed]
     return [int(word) for word in np.random.SeedSequence(words).generate_state(count)]
 
@@ -36,13 +37,13 @@ def _nest(space: spaces.Space, element: Any) -> Any:
 
 
 def _gymnasium_element(space: spaces.Space, action: Any) -> Any:
-    """One environment's action as the Python object Gymnasium expects."""
+    """One environment's action, or a batch of actions, as the Python object Gymnasium expects."""
     match space:
         case spaces.Dict():
             return {key: _gymnasium_element(part, action[key]) for key, part in space.items()}
         case spaces.Tuple():
             return tuple(_gymnasium_element(p, x) for p, x in zip(space, action, strict=True))
-        case spaces.Discrete():
+        case spaces.Discrete() if np.ndim(action) == 0:
             return int(action)
         case _:
             return np.asarray(action, space.dtype)
@@ -76,7 +77,7 @@ class EnvironmentLoop:
 
     def reset(self, seed: np.ndarray) -> list[np.ndarray]:
         """Resets every environment; ``seed`` is int32 [2]."""
-        for i, number in enumerate(_environment_seeds(seed, len(self._envs))):
+        for i, number in enumerate(environment_seeds(seed, len(self._envs))):
             with self._named_failure(lambda i=i: i):
                 self._start(i, number)
         return self._observations()
@@ -169,14 +170,17 @@ class LibraryVector:
 
     def reset(self, seed: np.ndarray) -> list[np.ndarray]:
         """Resets every environment; ``seed`` is int32 [2]."""
-        seeds = _environment_seeds(seed, self._envs.num_envs)
-        observation, _ = self._envs.reset(seed=seeds[0] & 0x7FFFFFFF)
+        seeds = environment_seeds(seed, self._envs.num_envs)
+        # Only Gymnasium's own classes are sure to take a seed for each environment.
+        each = isinstance(self._envs, gym.vector.AsyncVectorEnv)
+        observation, _ = self._envs.reset(seed=seeds if each else seeds[0] & 0x7FFFFFFF)
         self._ended[:] = False
         return self._observations(observation)
 
     def step(self, held: np.ndarray, *action: np.ndarray) -> list[np.ndarray]:
         """Steps every environment; ``action`` are leaves of [B, ...]."""
-        actions = tf.nest.pack_sequence_as(self._action_structure, action)
+        nest = tf.nest.pack_sequence_as(self._action_structure, action)
+        actions = _gymnasium_element(self.action_space, nest)
         try:
             observation, reward, terminated, truncated, _ = self._envs.step(actions)
         except Exception as error:

@@ -42,10 +42,10 @@ class Bernoulli(Head):
         self.gain = gain
 
     def build(self, num_features: int, action_space: gym.Space[Any]) -> None:
-        """Makes the layer of logits; see `Head.build`."""
+        """Makes the layer of logits; see ``Head.build``."""
         if not isinstance(action_space, gym.spaces.MultiBinary):
             raise self.refusal("a MultiBinary action space", action_space)
-        self.logits = Output(action_space.shape, self.gain)
+        self.logits = Output(action_space.shape, self.gain, "logits")
         self.logits.build((None, num_features))
 
     def distribution(self, features: tf.Tensor) -> tfp.distributions.Distribution:

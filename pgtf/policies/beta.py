@@ -107,11 +107,11 @@ class Beta(Head):
         self.gain = gain
 
     def build(self, num_features: int, action_space: gym.Space[Any]) -> None:
-        """Makes the two layers of concentrations; see `Head.build`."""
+        """Makes the two layers of concentrations; see ``Head.build``."""
         self.bounds = Bounds.of(self, action_space)
-        self.raw_p = Output(self.bounds.low.shape, self.gain)
+        self.raw_p = Output(self.bounds.low.shape, self.gain, "raw_p")
         self.raw_p.build((None, num_features))
-        self.raw_q = Output(self.bounds.low.shape, self.gain)
+        self.raw_q = Output(self.bounds.low.shape, self.gain, "raw_q")
         self.raw_q.build((None, num_features))
 
     def distribution(self, features: tf.Tensor) -> tfp.distributions.Distribution:

@@ -17,7 +17,7 @@ from pgtf.policies.softmax import Softmax
 def default_head(action_space: gym.Space[Any]) -> Head:
     """Returns a new, unbuilt head that fits the action space.
 
-    Tuple and Dict are registered beside `Joint`, which needs this function for their parts.
+    Tuple and Dict are registered beside ``Joint``, which needs this function for their parts.
 
     Raises:
         ConfigurationError: pgtf has no head for this kind of space.

@@ -40,7 +40,7 @@ class PointMass:
         )
 
     def entropy(self) -> NoReturn:
-        """Raises ConfigurationError, as `log_prob` does."""
+        """Raises ConfigurationError, as ``log_prob`` does."""
         self.log_prob(None)
 
 
@@ -62,7 +62,7 @@ class Deterministic(Head):
         self.gain = gain
 
     def build(self, num_features: int, action_space: gym.Space[Any]) -> None:
-        """Makes the linear layer; see `Head.build`."""
+        """Makes the linear layer; see ``Head.build``."""
         self.discrete = isinstance(action_space, gym.spaces.Discrete)
         if isinstance(action_space, gym.spaces.Discrete):
             shape: tuple[int, ...] = (int(action_space.n),)
@@ -70,7 +70,7 @@ class Deterministic(Head):
             shape = action_space.shape
         else:
             raise self.refusal("a Box or Discrete action space", action_space)
-        self.linear = Output(shape, self.gain)
+        self.linear = Output(shape, self.gain, "linear")
         self.linear.build((None, num_features))
 
     def distribution(self, features: tf.Tensor) -> PointMass:

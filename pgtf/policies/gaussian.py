@@ -37,10 +37,10 @@ class Gaussian(Head):
     The score is (a − μ)/σ² ∇μ. Actions are float32 and unclipped: the environment clips them to the
     bounds, the log-prob is of the action as sampled. The scale σ is one of
 
-    - "fixed": `initial_scale` for ever;
+    - "fixed": ``initial_scale`` for ever;
     - "learned": exp(w), one weight w per action dimension, the same in every state;
     - "state_dependent": σ² = softplus(linear(features) + c) + 10⁻⁶, the form of Mnih et al. 2016
-      (A3C, section 9); the constant c makes σ start at `initial_scale`.
+      (A3C, section 9); the constant c makes σ start at ``initial_scale``.
 
     Args:
         scale: "fixed", "learned" or "state_dependent".
@@ -57,7 +57,7 @@ class Gaussian(Head):
         self.gain = gain
 
     def build(self, num_features: int, action_space: gym.Space[Any]) -> None:
-        """Makes the mean and the scale; see `Head.build`."""
+        """Makes the mean and the scale; see ``Head.build``."""
         if not isinstance(action_space, gym.spaces.Box):
             raise self.refusal("a Box action space", action_space)
         name = type(self).__name__
@@ -72,7 +72,7 @@ class Gaussian(Head):
                 f"{name}.initial_scale is {self.initial_scale}: bind it to a number above {least}."
             )
         shape = action_space.shape
-        self.mean = Output(shape, self.gain)
+        self.mean = Output(shape, self.gain, "mean")
         self.mean.build((None, num_features))
         if self.scale == "learned":
             self.log_scale = self.add_weight(
@@ -82,7 +82,7 @@ class Gaussian(Head):
                 name="log_scale",
             )
         elif self.scale == "state_dependent":
-            self.raw_variance = Output(shape, self.gain)
+            self.raw_variance = Output(shape, self.gain, "raw_variance")
             self.raw_variance.build((None, num_features))
             variance = self.initial_scale**2 - _LEAST_SCALE**2
             self.offset = variance + math.log(-math.expm1(-variance))  # softplus(offset) = variance

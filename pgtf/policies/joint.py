@@ -58,7 +58,7 @@ class Joint(Head):
     """π(a|s) = Π_k π_k(a_k|s) over the parts k of a Tuple or Dict space, nested to any depth.
 
     Attributes:
-        has_score: whether every part has one, known after `build`.
+        has_score: whether every part has one, known after ``build``.
 
     Args:
         heads: for a Dict space the heads of some of its keys, for a Tuple space a head or None for
@@ -71,7 +71,7 @@ class Joint(Head):
         self.heads = {str(name): head for name, head in named if head is not None}
 
     def build(self, num_features: int, action_space: gym.Space[Any]) -> None:
-        """Makes one head for each part; see `Head.build`."""
+        """Makes one head for each part; see ``Head.build``."""
         if not isinstance(action_space, gym.spaces.Dict | gym.spaces.Tuple):
             raise self.refusal("a Tuple or Dict action space", action_space)
         spaces = action_space.spaces
@@ -80,8 +80,8 @@ class Joint(Head):
         unknown = set(self.heads) - {str(name) for name, _ in named}
         if unknown:
             raise ConfigurationError(
-                f"Joint.heads names {', '.join(sorted(unknown))}, but the parts of this environment's "
-                f"actions are {', '.join(str(n) for n, _ in named)}: bind heads for these alone."
+                f"Joint.heads names {', '.join(sorted(unknown))}, but this environment's actions "
+                f"consist of {', '.join(str(n) for n, _ in named)}: bind heads for these alone."
             )
         for name, space in named:
             if str(name) not in self.heads:

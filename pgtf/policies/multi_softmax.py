@@ -20,8 +20,8 @@ _NEVER = -1e30
 class MultiSoftmax(Head):
     """One softmax for each entry of a MultiDiscrete space, independent given the state.
 
-    Entries may differ in their number of choices, and `nvec` may have any number of dimensions.
-    Actions are int32 of the space's shape, each in 0..n−1: the environment adds `start`.
+    Entries may differ in their number of choices, and ``nvec`` may have any number of dimensions.
+    Actions are int32 of the space's shape, each in 0..n−1: the environment adds ``start``.
 
     Args:
         gain: of the orthogonal initialisation of the preferences; 0 starts uniform.
@@ -32,11 +32,11 @@ class MultiSoftmax(Head):
         self.gain = gain
 
     def build(self, num_features: int, action_space: gym.Space[Any]) -> None:
-        """Makes one layer for all the preferences; see `Head.build`."""
+        """Makes one layer for all the preferences; see ``Head.build``."""
         if not isinstance(action_space, gym.spaces.MultiDiscrete):
             raise self.refusal("a MultiDiscrete action space", action_space)
         nvec = np.asarray(action_space.nvec)
-        self.preferences = Output((int(nvec.sum()),), self.gain)
+        self.preferences = Output((int(nvec.sum()),), self.gain, "preferences")
         self.preferences.build((None, num_features))
         # Where each entry's choices stand in the layer's output, [*shape, max(nvec)].
         choice = np.arange(nvec.max())

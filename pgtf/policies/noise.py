@@ -11,7 +11,7 @@ _PHILOX = 1
 def uniform(shape: Any, seed: Any) -> tf.Tensor:
     """Returns float32 numbers in [0, 1), multiples of 2^-23.
 
-    Philox is keyed by the seed itself: `tf.random.stateless_uniform` first hashes the seed by a
+    Philox is keyed by the seed itself: ``tf.random.stateless_uniform`` first hashes the seed by a
     Philox of its own, and for 512 numbers XLA on a CPU takes ten times as long over that.
 
     Args:
@@ -23,7 +23,7 @@ def uniform(shape: Any, seed: Any) -> tf.Tensor:
 
 
 def normal(shape: Any, seed: Any) -> tf.Tensor:
-    """Returns standard normal float32 numbers; arguments as for `uniform`."""
+    """Returns standard normal float32 numbers; arguments as for ``uniform``."""
     return tf.raw_ops.StatelessRandomNormalV2(shape=shape, **_stream(seed))
 
 

@@ -14,14 +14,18 @@ class Output(keras.layers.Dense):
     Args:
         event_shape: the shape of one output; () makes a scalar.
         gain: factor of the orthogonal initialisation.
+        name: of the layer, as its weights show it.
     """
 
-    def __init__(self, event_shape: tuple[int, ...], gain: float) -> None:
+    def __init__(self, event_shape: tuple[int, ...], gain: float, name: str) -> None:
         size = 1
         for length in event_shape:
             size *= length
         super().__init__(
-            size, kernel_initializer=keras.initializers.Orthogonal(gain), dtype="float32"
+            size,
+            kernel_initializer=keras.initializers.Orthogonal(gain),
+            dtype="float32",
+            name=name,
         )
         self.event_shape = tuple(int(length) for length in event_shape)
 

@@ -17,7 +17,7 @@ class Softmax(Head):
 
     The preferences h are linear in the network's features. The score is
     ∇h(s, a) − Σ_b π(b|s) ∇h(s, b) (Sutton and Barto 2018, equations 13.2 and 13.9). Actions are
-    int32 in 0..n−1: the environment adds the space's `start`.
+    int32 in 0..n−1: the environment adds the space's ``start``.
 
     Args:
         gain: of the orthogonal initialisation of the preferences; 0 starts uniform.
@@ -28,10 +28,10 @@ class Softmax(Head):
         self.gain = gain
 
     def build(self, num_features: int, action_space: gym.Space[Any]) -> None:
-        """Makes the layer of preferences; see `Head.build`."""
+        """Makes the layer of preferences; see ``Head.build``."""
         if not isinstance(action_space, gym.spaces.Discrete):
             raise self.refusal("a Discrete action space", action_space)
-        self.preferences = Output((int(action_space.n),), self.gain)
+        self.preferences = Output((int(action_space.n),), self.gain, "preferences")
         self.preferences.build((None, num_features))
 
     def distribution(self, features: tf.Tensor) -> Categorical:

@@ -22,7 +22,7 @@ class SquashedNormal(tfp.distributions.Distribution):
 
     Args:
         loc: mean of u, [..., *shape].
-        scale: standard deviation of u, broadcasts with `loc`.
+        scale: standard deviation of u, broadcasts with ``loc``.
         bounds: of the action, arrays of [*shape].
     """
 
@@ -83,17 +83,17 @@ class TanhGaussian(Gaussian):
     """A diagonal Gaussian over u, squashed by tanh to the bounds of a Box (Haarnoja et al. 2018).
 
     log π(a|s) = log N(u; μ, σ²) − log da/du, where u is recovered from the action (that paper's
-    appendix C). The arguments are those of `Gaussian`; `initial_scale` is in units of u, where the
-    interval is about −2..2. Actions keep a millionth of the interval away from the bounds: so u
+    appendix C). The arguments are those of ``Gaussian``; ``initial_scale`` is in units of u, where
+    the interval is about −2..2. Actions keep a millionth of the interval away from the bounds: so u
     stays within ±7 and everything finite.
 
     The entropy E[−log N(u)] + E[log da/du] has no closed form: its second term is a trapezoid rule
-    of 32 points over μ ± 5σ, wrong by less than 2·10⁻⁵ up to σ = 3 and by 5·10⁻⁴ at σ = 5. `mode`,
-    the greedy action, is the squashed mean; the density may be highest elsewhere.
+    of 32 points over μ ± 5σ, wrong by less than 2·10⁻⁵ up to σ = 3 and by 5·10⁻⁴ at σ = 5.
+    ``mode``, the greedy action, is the squashed mean; the density may be highest elsewhere.
     """
 
     def build(self, num_features: int, action_space: gym.Space[Any]) -> None:
-        """Makes the mean and the scale; see `Head.build`."""
+        """Makes the mean and the scale; see ``Head.build``."""
         self.bounds = Bounds.of(self, action_space)
         super().build(num_features, action_space)
 

@@ -6,9 +6,10 @@ import gin
 import tensorflow as tf
 
 from pgtf import rollout as rollouts
+from pgtf.acting import TapedActing
 from pgtf.environments.base import Environment
 from pgtf.environments.gym import GymEnvironment
-from pgtf.learner import Learner
+from pgtf.learner import Learner, Metrics
 from pgtf.rollout import Carry, Episodes, Rollouts
 from pgtf.trainers.trainer import Report, Trainer
 from pgtf.trajectory import Trajectory
@@ -51,6 +52,12 @@ class SynchronousTrainer(Trainer):
         self.learner.build(environment.observation_space, environment.action_space)
         self._seed = tf.constant([seed, 0x5EED], tf.int32)
         self._names: list[str] = []
+        self._taped = (
+            environment.compiled
+            and isinstance(self.rollout, Rollouts)
+            and self.rollout.num_steps <= rollouts.UNROLLED
+            and TapedActing.supports(self.learner)
+        )
         self._act = tf.function(self.policy.act, autograph=False, jit_compile=self.jit_compile)
         static = self.rollout.static(environment)
         self._learn = tf.function(
@@ -59,7 +66,13 @@ class SynchronousTrainer(Trainer):
         self._carry = self._start()
         specs = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), self._carry)
         self._iteration = tf.function(self._iterate_once, autograph=False).get_concrete_function(specs)
-        self._several = tf.function(self._iterate_several, autograph=False) if static else None
+        self._several = None
+        if static:
+            self._several = tf.function(
+                self._iterate_several,
+                autograph=False,
+                jit_compile=self.jit_compile and environment.compiled,
+            )
 
     def restored(self) -> None:
         """Starts new episodes, with another seed than the first ones had."""
@@ -68,10 +81,10 @@ class SynchronousTrainer(Trainer):
     def iterate(self, limit: int) -> Report:
         """Trains for a moment; see ``Trainer.iterate``."""
         if self._several is not None:
-            self._carry, metrics, episodes, histograms = self._several(
+            self._carry, count, metrics, episodes, histograms = self._several(
                 self._carry, tf.constant(limit, tf.int64)
             )
-            scalars = metrics.numpy().mean(axis=0)
+            scalars = metrics.numpy()[:count].mean(axis=0)
         else:
             self._carry, metrics, episodes, histograms = self._iteration(self._carry)
             scalars, episodes = metrics.numpy(), episodes[tf.newaxis]
@@ -92,18 +105,37 @@ class SynchronousTrainer(Trainer):
 
     def _iterate_once(self, carry: Carry) -> tuple[Carry, tf.Tensor, tf.Tensor, Any]:
         seed = self._fresh_seed()
-        carry, trajectory, finished = self.rollout.collect(
-            self.environment, self._act, carry, seed
-        )
-        scalars, advantage = self._learn(trajectory, seed)
+        if self._taped:
+            carry, trajectory, finished, metrics = self._learn_while_acting(carry, seed)
+            scalars, advantage = self._packed(metrics)
+        else:
+            carry, trajectory, finished = self.rollout.collect(
+                self.environment, self._act, carry, seed
+            )
+            scalars, advantage = self._learn(trajectory, seed)
         histograms = {"train/advantages": advantage}
         for i, leaf in enumerate(tf.nest.flatten(trajectory.action)):
             histograms[f"train/actions_{i}" if i else "train/actions"] = leaf
         return carry, scalars, tf.stack(finished), histograms
 
+    def _learn_while_acting(self, carry: Carry, seed: tf.Tensor) -> tuple[Any, ...]:
+        """A rollout and its update, with the gradient taped through the rollout itself."""
+        with tf.GradientTape() as tape:
+            acting = TapedActing(self.learner)
+            carry, trajectory, finished = self.rollout.collect(
+                self.environment, acting, carry, seed
+            )
+            evaluation = acting.evaluation(carry.observation)
+            loss, metrics = self.learner.loss(trajectory, seed, evaluation)
+        metrics |= self.learner.apply(self.learner.differentiate(tape, loss))
+        self.learner.finish(trajectory, metrics["returns"])
+        return carry, trajectory, finished, metrics
+
     def _update(self, trajectory: Trajectory, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Updates; the scalar metrics are packed into one tensor, which is cheaper to hand on."""
-        metrics = self.learner.update(trajectory, seed)
+        return self._packed(self.learner.update(trajectory, seed))
+
+    def _packed(self, metrics: Metrics) -> tuple[tf.Tensor, tf.Tensor]:
+        """The scalar metrics as one tensor, which is cheaper to hand on, and the advantage."""
         self._names[:] = sorted(name for name, x in metrics.items() if not x.shape.rank)
         return tf.stack([metrics[name] for name in self._names]), metrics["advantage"]
 
@@ -115,12 +147,14 @@ class SynchronousTrainer(Trainer):
             lambda spec: tf.zeros(spec.shape, spec.dtype), self._iteration.structured_outputs[3]
         )
 
-        def once(place: tuple[Carry, Any], t: tf.Tensor) -> tuple[Any, Any]:
-            del t
+        def once(place: tuple[Carry, tf.Tensor, Any], t: tf.Tensor) -> tuple[Any, Any]:
             carry, scalars, episodes, histograms = self._iteration(place[0])
-            return (carry, histograms), (scalars, episodes)
+            return (carry, t + 1, histograms), (scalars, episodes)
 
-        (carry, histograms), (scalars, episodes) = rollouts.scan_while(
-            once, lambda place, t: (t < most) & (self.steps < limit), (carry, empty)
+        (carry, count, histograms), (scalars, episodes) = rollouts.scan_while(
+            once,
+            lambda place, t: (t < most) & (self.steps < limit),
+            (carry, tf.constant(0), empty),
+            most if self.environment.compiled else None,
         )
-        return carry, scalars, episodes, histograms
+        return carry, count, scalars, episodes, histograms

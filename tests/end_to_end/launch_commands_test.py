@@ -182,6 +182,15 @@ def test_failed_install_is_reported_and_begun_anew(launcher: Launcher) -> None:
     assert len(installs(calls)) == 2
 
 
+def test_failed_upgrade_is_begun_anew(launcher: Launcher) -> None:
+    launcher.run("train")
+    with (launcher.checkout / "constraints.txt").open("a") as file:
+        file.write("# changed\n")
+    launcher.fail("train", STUB_FAILS="--editable")
+
+    assert launcher.run("train")[0] == "venv"
+
+
 def test_killed_install_is_begun_anew(launcher: Launcher) -> None:
     process = launcher.start("train", STUB_SLEEP="2")
     while not (launcher.venv / "bin").exists():

@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 import tensorflow as tf
 
-from pgtf.environments.compiled.angles import wrap_angle
+from pgtf.environments.compiled.angles import sine_cosine, wrap_angle
 from pgtf.environments.compiled.environment import TensorFlowEnvironment
 from pgtf.environments.compiled.noise import Noise
 
@@ -60,24 +60,17 @@ class CompiledAcrobot(TensorFlowEnvironment):
         angle_1, angle_2 = wrap_angle(angle_1), wrap_angle(angle_2)
         velocity_1 = tf.clip_by_value(velocity_1, -_MAX_VELOCITY_1, _MAX_VELOCITY_1)
         velocity_2 = tf.clip_by_value(velocity_2, -_MAX_VELOCITY_2, _MAX_VELOCITY_2)
-        terminated = -tf.cos(angle_1) - tf.cos(angle_1 + angle_2) > 1.0
+        height = -sine_cosine(angle_1)[1] - sine_cosine(angle_1 + angle_2)[1]
+        terminated = height > 1.0
         reward = tf.where(terminated, 0.0, -1.0)
         return tf.stack([angle_1, angle_2, velocity_1, velocity_2]), reward, terminated
 
     def observe(self, physics: Any) -> tf.Tensor:
         """Cosine and sine of each angle, then the two velocities: [B, 6]."""
         angle_1, angle_2, velocity_1, velocity_2 = tf.unstack(physics)
-        return tf.stack(
-            [
-                tf.cos(angle_1),
-                tf.sin(angle_1),
-                tf.cos(angle_2),
-                tf.sin(angle_2),
-                velocity_1,
-                velocity_2,
-            ],
-            axis=-1,
-        )
+        sine_1, cosine_1 = sine_cosine(angle_1)
+        sine_2, cosine_2 = sine_cosine(angle_2)
+        return tf.stack([cosine_1, sine_1, cosine_2, sine_2, velocity_1, velocity_2], axis=-1)
 
 
 def _runge_kutta(start: list[tf.Tensor], torque: tf.Tensor) -> list[tf.Tensor]:
@@ -97,15 +90,17 @@ def _runge_kutta(start: list[tf.Tensor], torque: tf.Tensor) -> list[tf.Tensor]:
 def _derivative(physics: list[tf.Tensor], torque: tf.Tensor) -> list[tf.Tensor]:
     """Equations of motion: Sutton and Barto, "Reinforcement Learning", example 11.3 (1998)."""
     angle_1, angle_2, velocity_1, velocity_2 = physics
-    cosine_2, sine_2 = tf.cos(angle_2), tf.sin(angle_2)
+    sine_1, _ = sine_cosine(angle_1)
+    sine_2, cosine_2 = sine_cosine(angle_2)
+    sine_12, _ = sine_cosine(angle_1 + angle_2)
     d1 = _CENTRE**2 + (1 + _CENTRE**2 + 2 * _CENTRE * cosine_2) + 2 * _INERTIA
     d2 = _CENTRE**2 + _CENTRE * cosine_2 + _INERTIA
     # cos(x - π/2) of the book, written as sin(x).
-    phi2 = _CENTRE * _GRAVITY * tf.sin(angle_1 + angle_2)
+    phi2 = _CENTRE * _GRAVITY * sine_12
     phi1 = (
         -_CENTRE * tf.square(velocity_2) * sine_2
         - 2 * _CENTRE * velocity_2 * velocity_1 * sine_2
-        + (_CENTRE + 1) * _GRAVITY * tf.sin(angle_1)
+        + (_CENTRE + 1) * _GRAVITY * sine_1
         + phi2
     )
     acceleration_2 = (

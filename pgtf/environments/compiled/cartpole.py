@@ -8,6 +8,7 @@ import gymnasium as gym
 import numpy as np
 import tensorflow as tf
 
+from pgtf.environments.compiled.angles import sine_cosine
 from pgtf.environments.compiled.environment import TensorFlowEnvironment
 from pgtf.environments.compiled.noise import Noise
 
@@ -62,7 +63,7 @@ class CompiledCartPole(TensorFlowEnvironment):
         """Pushes left (0) or right (1); ends when the cart leaves the track or the pole falls."""
         x, x_velocity, angle, angle_velocity = tf.unstack(physics)
         force = tf.where(action == 1, _FORCE, -_FORCE)
-        cosine, sine = tf.cos(angle), tf.sin(angle)
+        sine, cosine = sine_cosine(angle)
         push = (force + _POLE_MASS_LENGTH * tf.square(angle_velocity) * sine) / _TOTAL_MASS
         angle_acceleration = (_GRAVITY * sine - cosine * push) / (
             _HALF_LENGTH * (4.0 / 3.0 - _POLE_MASS * tf.square(cosine) / _TOTAL_MASS)

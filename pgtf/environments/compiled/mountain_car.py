@@ -7,6 +7,7 @@ import gymnasium as gym
 import numpy as np
 import tensorflow as tf
 
+from pgtf.environments.compiled.angles import sine_cosine
 from pgtf.environments.compiled.environment import TensorFlowEnvironment
 from pgtf.environments.compiled.noise import Noise
 
@@ -80,7 +81,8 @@ def coast(physics: tf.Tensor, push: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         The next position and velocity, [B] each.
     """
     position, velocity = tf.unstack(physics)
-    velocity += push - _GRAVITY * tf.cos(3 * position)
+    _, cosine = sine_cosine(3 * position)
+    velocity += push - _GRAVITY * cosine
     velocity = tf.clip_by_value(velocity, -_MAX_SPEED, _MAX_SPEED)
     position = tf.clip_by_value(position + velocity, _MIN_POSITION, _MAX_POSITION)
     velocity = tf.where((position <= _MIN_POSITION) & (velocity < 0), 0.0, velocity)

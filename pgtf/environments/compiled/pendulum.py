@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 import tensorflow as tf
 
-from pgtf.environments.compiled.angles import wrap_angle
+from pgtf.environments.compiled.angles import sine_cosine, wrap_angle
 from pgtf.environments.compiled.environment import TensorFlowEnvironment
 from pgtf.environments.compiled.noise import Noise
 
@@ -58,7 +58,8 @@ class CompiledPendulum(TensorFlowEnvironment):
         angle, velocity = tf.unstack(physics)
         torque = tf.squeeze(action, -1)
         cost = tf.square(angle) + 0.1 * tf.square(velocity) + 0.001 * tf.square(torque)
-        velocity += (1.5 * self._g * tf.sin(angle) + 3.0 * torque) * _TIME_STEP
+        sine, _ = sine_cosine(angle)
+        velocity += (1.5 * self._g * sine + 3.0 * torque) * _TIME_STEP
         velocity = tf.clip_by_value(velocity, -_MAX_SPEED, _MAX_SPEED)
         angle = wrap_angle(angle + velocity * _TIME_STEP)
         return tf.stack([angle, velocity]), -cost, tf.zeros_like(cost, tf.bool)
@@ -66,4 +67,5 @@ class CompiledPendulum(TensorFlowEnvironment):
     def observe(self, physics: Any) -> tf.Tensor:
         """Cosine and sine of the angle, and the velocity: [B, 3]."""
         angle, velocity = tf.unstack(physics)
-        return tf.stack([tf.cos(angle), tf.sin(angle), velocity], axis=-1)
+        sine, cosine = sine_cosine(angle)
+        return tf.stack([cosine, sine, velocity], axis=-1)

@@ -1,0 +1,203 @@
+"""Gin text as data: which bindings there are and where they stand, before anything runs."""
+
+import ast
+import dataclasses
+import difflib
+import re
+import tokenize
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from gin import config_parser
+
+import pgtf
+from pgtf.errors import ConfigurationError
+
+
+@dataclasses.dataclass(frozen=True)
+class Binding:
+    """One binding of a gin file or of the command line.
+
+    Attributes:
+        key: ``scope/Selector.parameter``, or a macro's name.
+        value: as gin text.
+        source: the file's path, or the flag as it was written.
+        line: counted from 1; None for a flag.
+    """
+
+    key: str
+    value: str
+    source: str
+    line: int | None
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for messages."""
+        return self.source if self.line is None else f"{self.source} line {self.line}"
+
+    @property
+    def shipped(self) -> bool:
+        """Whether it stands in a file that comes with pgtf."""
+        return Path(self.source).is_relative_to(shipped_files())
+
+
+def shipped_files() -> Path:
+    """Returns the folder of the gin files that come with pgtf."""
+    package = Path(pgtf.__file__).parent
+    installed = package / "gin_configs"
+    return installed if installed.is_dir() else package.parent / "gin_configs"
+
+
+def find(file: str) -> Path:
+    """Returns the path of a gin file, looked up in the current folder, then among pgtf's own.
+
+    Raises:
+        ConfigurationError: there is none of that name.
+    """
+    for folder in (Path(), shipped_files()):
+        path = (folder / file).expanduser()
+        if path.is_file():
+            return path
+    own = sorted(str(path.relative_to(shipped_files())) for path in shipped_files().rglob("*.gin"))
+    here = sorted(str(path) for path in Path().glob("*.gin"))
+    raise ConfigurationError(
+        f"There is no gin file {file!r} in the current folder"
+        f" ({', '.join(here) or 'which has none'}) or among pgtf's own ({', '.join(own)})."
+        f"{did_you_mean(file, [*here, *own])}"
+    )
+
+
+def read_file(file: str, _including: Sequence[Path] = ()) -> dict[str, Binding]:
+    """Reads the bindings of a gin file and of all that it includes; later ones win.
+
+    Args:
+        file: looked up as in ``find``.
+
+    Raises:
+        ConfigurationError: a file is missing, cannot be read or is not gin.
+    """
+    path = find(file)
+    if path.resolve() in _including:
+        raise ConfigurationError(f"{path} includes itself.")
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}") from error
+    return _read(text, str(path), True, [*_including, path.resolve()])
+
+
+def read_text(text: str, source: str) -> dict[str, Binding]:
+    """Reads the bindings of gin text that has no file.
+
+    Args:
+        text: one or many bindings.
+        source: what messages call it.
+
+    Raises:
+        ConfigurationError: it is not gin.
+    """
+    return _read(text, source, False, [])
+
+
+def first_difference(
+    one: str, other: str, ignored: Iterable[str]
+) -> tuple[str, str, str] | None:
+    """Compares two configurations.
+
+    Args:
+        one: gin text.
+        other: gin text.
+        ignored: keys that may differ.
+
+    Returns:
+        The first key that differs with its two values, or None.
+    """
+    left, right = read_text(one, "one"), read_text(other, "the other")
+    for key in sorted({*left, *right} - set(ignored)):
+        values = [side[key].value if key in side else "unbound" for side in (left, right)]
+        if values[0] != values[1]:
+            return key, values[0], values[1]
+    return None
+
+
+def hyperparameters(text: str) -> dict[str, bool | float | str]:
+    """Returns the values of a configuration that TensorBoard's table of hyper-parameters can hold.
+
+    Args:
+        text: gin text, most often the operative configuration.
+    """
+    table: dict[str, bool | float | str] = {}
+    for key, binding in read_text(text, "operative configuration").items():
+        try:
+            value = ast.literal_eval(binding.value)
+        except (ValueError, SyntaxError):
+            value = binding.value
+        table[short(key)] = value if isinstance(value, bool | int | float) else str(value)
+    return table
+
+
+def short(key: str) -> str:
+    """A binding's key with the module path cut from its selector."""
+    *scope, selector = key.split("/")
+    return "/".join([*scope, ".".join(selector.split(".")[-2:])])
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """A question with the nearest name, to be added to a message; empty where none is near."""
+    near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+class _AsText(config_parser.ParserDelegate):
+    """Reads references and macros as the text they stand in."""
+
+    def configurable_reference(self, scoped_name: str, evaluate: bool) -> Any:
+        return _Text(f"@{scoped_name}{'()' if evaluate else ''}")
+
+    def macro(self, scoped_name: str) -> Any:
+        return _Text(f"%{scoped_name}")
+
+
+class _Text(str):
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _read(
+    text: str, source: str, in_file: bool, including: Sequence[Path]
+) -> dict[str, Binding]:
+    bindings: dict[str, Binding] = {}
+    line: int | None = None
+    try:
+        for statement in config_parser.ConfigParser(text, _AsText()):
+            line = statement.location.line_num if in_file else None
+            if isinstance(statement, config_parser.IncludeStatement):
+                bindings |= read_file(statement.filename, including)
+            elif isinstance(statement, config_parser.BindingStatement):
+                scope = f"{statement.scope}/" if statement.scope else ""
+                argument = f".{statement.arg_name}" if statement.arg_name else ""
+                key = f"{scope}{statement.selector}{argument}"
+                # A key keeps the place of its last binding, also in the order of the dictionary.
+                bindings.pop(key, None)
+                bindings[key] = Binding(key, repr(statement.value), source, line)
+    except ConfigurationError as error:
+        where = f" line {line}" if line else ""
+        raise ConfigurationError(f"{source}{where}: {error}") from error
+    except (SyntaxError, ValueError, tokenize.TokenError) as error:
+        message, line = _syntax_error(error)
+        where = f" line {line}" if line and in_file else ""
+        raise ConfigurationError(f"{source}{where}: {message}") from error
+    return bindings
+
+
+def _syntax_error(error: Exception) -> tuple[str, int | None]:
+    """What is wrong with gin text, and the line."""
+    if isinstance(error, tokenize.TokenError):
+        return "a bracket or a quote is not closed.", error.args[1][0] - 1
+    line = getattr(error, "lineno", None)
+    message = getattr(error, "msg", None) or str(error)
+    bare = re.search(r"Failed to parse token '(.+?)'", message)
+    if bare:
+        message = f"{bare[1]} has no meaning here; text is written in quotes."
+    return message, line

@@ -1,0 +1,40 @@
+"""Random numbers: uniform, normal, and independent from seed to seed."""
+
+import numpy as np
+import tensorflow as tf
+from scipy import stats
+
+from pgtf.policies.noise import normal, uniform
+
+
+def test_uniform_numbers_fill_the_unit_interval(compiled, assert_distributed):
+    numbers = compiled(lambda seed: uniform([100_000], seed))(tf.constant([7, 1])).numpy()
+    assert numbers.min() >= 0
+    assert numbers.max() < 1
+    assert_distributed(numbers, stats.uniform.cdf)
+
+
+def test_normal_numbers_are_standard_normal(compiled, assert_distributed):
+    numbers = compiled(lambda seed: normal([100_000], seed))(tf.constant([7, 2])).numpy()
+    assert_distributed(numbers, stats.norm.cdf)
+
+
+def test_neighbouring_numbers_and_seeds_are_independent(compiled):
+    """A rollout's seeds are neighbours: rows are seeds (0, i), columns the numbers of one draw."""
+    draw = compiled(lambda s: tf.map_fn(lambda i: uniform([4], tf.stack([0, i])), s, tf.float32))
+    numbers = draw(tf.range(20_000)).numpy()
+    cells = np.floor(numbers * 8).astype(int)
+    pairs = {
+        "one seed": cells[:, 0] * 8 + cells[:, 1],
+        "next seed": cells[:-1, 0] * 8 + cells[1:, 0],
+        "next seed, next number": cells[:-1, 0] * 8 + cells[1:, 1],
+    }
+    for name, pair in pairs.items():
+        counts = np.bincount(pair, minlength=64)
+        assert stats.chisquare(counts).pvalue > 1e-4, name
+
+
+def test_a_seed_is_both_its_numbers():
+    draws = [tuple(uniform([4], seed).numpy()) for seed in ([1, 2], [2, 1], [1, 3], [1, -2])]
+    assert len(set(draws)) == len(draws)
+    assert tuple(uniform([4], [1, 2]).numpy()) == draws[0]
