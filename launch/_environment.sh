@@ -5,7 +5,6 @@
 # these commands: they make it anew when it is damaged.
 
 checkout="$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)"
-export TF_CPP_MIN_LOG_LEVEL="${TF_CPP_MIN_LOG_LEVEL:-3}"
 
 say() { printf '%s\n' "launch: $*" >&2; }
 fail() { say "$*"; exit 1; }

@@ -34,7 +34,8 @@ class Binding:
     @property
     def place(self) -> str:
         """Where it stands, for messages."""
-        return self.source if self.line is None else f"{self.source} line {self.line}"
+        name = str(Path(self.source).relative_to(shipped_files())) if self.shipped else self.source
+        return name if self.line is None else f"{name} line {self.line}"
 
     @property
     def shipped(self) -> bool:
@@ -60,11 +61,10 @@ def find(file: str) -> Path:
         if path.is_file():
             return path
     own = sorted(str(path.relative_to(shipped_files())) for path in shipped_files().rglob("*.gin"))
-    here = sorted(str(path) for path in Path().glob("*.gin"))
+    here = ", ".join(sorted(str(path) for path in Path().glob("*.gin")))
     raise ConfigurationError(
-        f"There is no gin file {file!r} in the current folder"
-        f" ({', '.join(here) or 'which has none'}) or among pgtf's own ({', '.join(own)})."
-        f"{did_you_mean(file, [*here, *own])}"
+        f"There is no gin file {file!r} in the current folder{here and f' ({here})'} or among"
+        f" pgtf's own ({', '.join(own)})."
     )
 
 
@@ -100,9 +100,7 @@ def read_text(text: str, source: str) -> dict[str, Binding]:
     return _read(text, source, False, [])
 
 
-def first_difference(
-    one: str, other: str, ignored: Iterable[str]
-) -> tuple[str, str, str] | None:
+def first_difference(one: str, other: str, ignored: Iterable[str]) -> tuple[str, str, str] | None:
     """Compares two configurations.
 
     Args:
@@ -164,9 +162,7 @@ class _Text(str):
         return str(self)
 
 
-def _read(
-    text: str, source: str, in_file: bool, including: Sequence[Path]
-) -> dict[str, Binding]:
+def _read(text: str, source: str, in_file: bool, including: Sequence[Path]) -> dict[str, Binding]:
     bindings: dict[str, Binding] = {}
     line: int | None = None
     try:
@@ -178,8 +174,6 @@ def _read(
                 scope = f"{statement.scope}/" if statement.scope else ""
                 argument = f".{statement.arg_name}" if statement.arg_name else ""
                 key = f"{scope}{statement.selector}{argument}"
-                # A key keeps the place of its last binding, also in the order of the dictionary.
-                bindings.pop(key, None)
                 bindings[key] = Binding(key, repr(statement.value), source, line)
     except ConfigurationError as error:
         where = f" line {line}" if line else ""

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pgtf.errors import TrainingError
+from pgtf.errors import TrainingError, cannot_write
 
 _KEPT = 3
 
@@ -59,12 +59,14 @@ class Checkpoints:
         Raises:
             TrainingError: the checkpoint cannot be read.
         """
+        self._remove_unfinished()
         if self.latest is None:
             return None
         try:
             self._checkpoint.restore(self.latest).assert_consumed()
         except (tf.errors.OpError, AssertionError, ValueError) as error:
-            raise TrainingError(f"The checkpoint {self.latest} cannot be read: {error}") from error
+            reason = str(error).strip().split("\n")[0]
+            raise TrainingError(f"{self.latest} cannot be read: {reason}.") from error
         return self._progress.values
 
     def save(self, values: dict[str, Any]) -> str:
@@ -86,16 +88,11 @@ class Checkpoints:
         try:
             path = self._manager.save(checkpoint_number=step)
         except (tf.errors.OpError, OSError) as error:
-            folder = Path(self._manager.directory)
-            free = shutil.disk_usage(folder).free // 2**20
-            kept = f"the last good one is {self.latest}" if self.latest else "there is none yet"
-            raise TrainingError(
-                f"The checkpoint at step {step} could not be written to {folder} ({free} MiB"
-                f" free): {_first_line(error)}; {kept}."
-            ) from error
+            self._remove_unfinished()
+            raise cannot_write(Path(self._manager.directory), error) from error
         assert path is not None
         return path
 
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    def _remove_unfinished(self) -> None:
+        for folder in Path(self._manager.directory).glob("*_temp"):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,33 +1,28 @@
 """gin: what can be bound, where files are found, and messages when a binding is wrong."""
 
-import ast
+import copy
 import dataclasses
-import difflib
 import inspect
+import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import gin
 import keras
-from absl import logging
-from gin import config_parser
 
-import pgtf
+from pgtf import binding_types
+from pgtf.bindings import Binding, did_you_mean, find, read_file, read_text, shipped_files, short
 from pgtf.errors import ConfigurationError, TrainingError
 
 _LOCATION = re.compile(r"\n? *In (?:file|bindings string).*", re.DOTALL)
 _CALL = re.compile(r"\n *In call to configurable '(?:[\w./]*[./])?(\w+)'")
 
+_REQUIRED = re.compile(r"Required bindings for `(\w+)` not provided in config: \['(\w+)'")
+
 _T = TypeVar("_T")
-
-
-def shipped_files() -> Path:
-    """Returns the folder of the gin files that come with pgtf."""
-    package = Path(pgtf.__file__).parent
-    installed = package / "gin_configs"
-    return installed if installed.is_dir() else package.parent / "gin_configs"
 
 
 def register_keras() -> None:
@@ -46,29 +41,9 @@ def register_keras() -> None:
             if inspect.isclass(item) and issubclass(item, base) and item is not base
         }
         for name, item in classes.items():
+            if name in binding_types.names():  # A part of pgtf has the name, such as Constant.
+                name += base.__name__
             gin.external_configurable(item, name=name, module=module.__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class Binding:
-    """One binding of a gin file or of the command line.
-
-    Attributes:
-        key: ``scope/Selector.parameter``, or a macro's name.
-        value: as gin text.
-        file: the file's name, or the flag's.
-        line: counted from 1.
-    """
-
-    key: str
-    value: str
-    file: str
-    line: int
-
-    @property
-    def shipped(self) -> bool:
-        """Whether it stands in a file that comes with pgtf."""
-        return Path(self.file).is_relative_to(shipped_files())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,21 +65,14 @@ class Configuration:
 
         Those of pgtf's own files share one line: they are left over when a part was swapped.
         """
-        used = {_short(key) for key in _parse(gin.operative_config_str(), "operative config")}
-        unused = [binding for key, binding in self.bindings.items() if _short(key) not in used]
-        lines = []
-        for binding in unused:
-            if not binding.shipped:
-                near = difflib.get_close_matches(_short(binding.key), used, n=1, cutoff=0.7)
-                hint = f" Did you mean {near[0]}?" if near else ""
-                lines.append(
-                    f"{binding.file} line {binding.line}: nothing uses {binding.key}.{hint}"
-                )
-        left_over = [
-            f"{binding.key} ({Path(binding.file).name} line {binding.line})"
+        used = {short(key) for key in read_text(gin.operative_config_str(), "operative")}
+        unused = [binding for key, binding in self.bindings.items() if short(key) not in used]
+        lines = [
+            f"{binding.place}: nothing uses {binding.key}.{did_you_mean(short(binding.key), used)}"
             for binding in unused
-            if binding.shipped
+            if not binding.shipped
         ]
+        left_over = [f"{binding.key} ({binding.place})" for binding in unused if binding.shipped]
         if left_over:
             lines.append(f"not used with these parts: {', '.join(left_over)}")
         return lines
@@ -118,28 +86,35 @@ def load(files: Sequence[str], parameters: Sequence[str]) -> Configuration:
         parameters: bindings.
 
     Raises:
-        ConfigurationError: a file is missing, or a binding cannot be.
+        ConfigurationError: a file is missing, a binding names what there is not, or a value is
+            not of its parameter's type.
     """
-    gin.add_config_file_search_path(str(shipped_files()))
+    if str(shipped_files()) not in gin.config._LOCATION_PREFIXES:
+        gin.add_config_file_search_path(str(shipped_files()))
     bindings: dict[str, Binding] = {}
+    sources = {parameter: f'--gin_param="{parameter}"' for parameter in parameters}
     for file in files:
-        bindings |= _locate(file)
-    for parameter in parameters:
-        bindings |= _parse(parameter, "--gin_param")
+        bindings |= read_file(file)
+    for parameter, source in sources.items():
+        bindings |= read_text(parameter, source)
     for file in files:
-        _check(lambda file=file: gin.parse_config_file(file))
-    for parameter in parameters:
-        _check(lambda parameter=parameter: gin.parse_config(parameter))
+        with _explained(file):
+            gin.parse_config_file(str(find(file)))
+    for parameter, source in sources.items():
+        with _explained(source):
+            gin.parse_config(parameter)
+    binding_types.check(bindings)
     name = Path(files[-1]).stem if files else "default"
     return Configuration(name, gin.config_str(), bindings)
 
 
 def bound(key: str, default: Any) -> Any:
-    """Returns the value bound to ``Selector.parameter``, or the default."""
+    """Returns the value bound to ``Selector.parameter``, macros followed, or the default."""
     try:
-        return gin.query_parameter(key)
+        value = gin.query_parameter(key)
     except ValueError:
         return default
+    return copy.deepcopy(value)  # What gin does to a value before it passes it on.
 
 
 def call(function: Callable[..., _T], **arguments: Any) -> _T:
@@ -155,63 +130,19 @@ def call(function: Callable[..., _T], **arguments: Any) -> _T:
     except TrainingError as error:
         raise TrainingError(_own_message(error)) from error
     except (TypeError, ValueError, RuntimeError) as error:
+        if missing := _REQUIRED.match(str(error)):
+            raise ConfigurationError(
+                f"{missing[1]}.{missing[2]} is not bound: bind it, or begin your file with"
+                " include 'a2c.gin'."
+            ) from error
         part = _CALL.search(str(error))
         if part is None or part[1] == function.__name__:
             raise
-        message = _own_message(error)
-        raise ConfigurationError(f"{part[1]} cannot be made: {message}") from error
-
-
-def first_difference(
-    one: str, other: str, ignored: Sequence[str]
-) -> tuple[str, str, str] | None:
-    """Compares two configurations.
-
-    Args:
-        one: gin text.
-        other: gin text.
-        ignored: keys that may differ.
-
-    Returns:
-        The first key that differs with its two values, or None.
-    """
-    left, right = _parse(one, ""), _parse(other, "")
-    for key in sorted({*left, *right} - set(ignored)):
-        values = [side[key].value if key in side else "unbound" for side in (left, right)]
-        if values[0] != values[1]:
-            return key, values[0], values[1]
-    return None
-
-
-def hyperparameters(text: str) -> dict[str, bool | float | str]:
-    """Returns the values of a configuration that TensorBoard's table of hyper-parameters can hold.
-
-    Args:
-        text: gin text, most often the operative configuration.
-    """
-    table: dict[str, bool | float | str] = {}
-    for key, binding in _parse(text, "").items():
-        try:
-            value = ast.literal_eval(binding.value)
-        except (ValueError, SyntaxError):
-            value = binding.value
-        table[_short(key)] = value if isinstance(value, bool | int | float) else str(value)
-    return table
-
-
-class _AsText(config_parser.ParserDelegate):
-    """Reads references and macros as the text they stand in."""
-
-    def configurable_reference(self, scoped_name: str, evaluate: bool) -> Any:
-        return _Text(f"@{scoped_name}{'()' if evaluate else ''}")
-
-    def macro(self, scoped_name: str) -> Any:
-        return _Text(f"%{scoped_name}")
-
-
-class _Text(str):
-    def __repr__(self) -> str:
-        return str(self)
+        message = _own_message(error).split("\n")[0].rstrip(".")
+        bindings = gin.get_bindings(part[1], resolve_references=False)
+        values = ", ".join(f"{name} = {value!r}" for name, value in bindings.items())
+        also = f" with {values}" if values else ""
+        raise ConfigurationError(f"{part[1]} cannot be made{also}: {message}.") from error
 
 
 def _own_message(error: Exception) -> str:
@@ -219,90 +150,39 @@ def _own_message(error: Exception) -> str:
     return str(error)[: match.start()] if (match := _CALL.search(str(error))) else str(error)
 
 
-def _find(file: str) -> Path:
-    for folder in (Path(), shipped_files()):
-        if (folder / file).is_file():
-            return folder / file
-    names = sorted(str(p.relative_to(shipped_files())) for p in shipped_files().rglob("*.gin"))
-    raise ConfigurationError(
-        f"There is no gin file {file!r} in the current folder or among pgtf's own"
-        f" ({', '.join(names)})."
-    )
-
-
-def _locate(file: str) -> dict[str, Binding]:
-    path = _find(file)
-    return _parse(path.read_text(), str(path))
-
-
-def _parse(text: str, file: str) -> dict[str, Binding]:
-    bindings: dict[str, Binding] = {}
-    try:
-        for statement in config_parser.ConfigParser(text, _AsText()):
-            if isinstance(statement, config_parser.IncludeStatement):
-                bindings |= _locate(statement.filename)
-            elif isinstance(statement, config_parser.BindingStatement):
-                scope = f"{statement.scope}/" if statement.scope else ""
-                argument = f".{statement.arg_name}" if statement.arg_name else ""
-                key = f"{scope}{statement.selector}{argument}"
-                line = statement.location.line_num
-                bindings[key] = Binding(key, repr(statement.value), file, line)
-    except (SyntaxError, ValueError) as error:
-        message = getattr(error, "msg", None) or str(error)
-        where = f" line {error.lineno}" if getattr(error, "lineno", None) else ""
-        raise ConfigurationError(f"{file}{where}: {message}") from error
-    return bindings
-
-
-def _check(parse: Callable[[], Any]) -> None:
-    verbosity = logging.get_verbosity()
+@contextmanager
+def _explained(source: str) -> Iterator[None]:
+    """Turns gin's errors about text from a source into one sentence."""
     # gin logs an error for each folder in which a file is not, also when the next one has it.
-    logging.set_verbosity(logging.FATAL)
+    disabled = logging.root.manager.disable
+    logging.disable(logging.ERROR)
     try:
-        parse()
+        yield
     except ConfigurationError:
         raise
+    except KeyError as error:  # A name that two modules have; gin loses the words on the way.
+        cause = error.__cause__ or error.__context__ or error
+        raise ConfigurationError(f"{source}: {cause.args[0]}") from error
     except (ValueError, SyntaxError, OSError, ImportError) as error:
-        raise ConfigurationError(_explain(str(error))) from error
+        raise ConfigurationError(_explain(str(error), source)) from error
     finally:
-        logging.set_verbosity(verbosity)
+        logging.disable(disabled)
 
 
-def _explain(message: str) -> str:
-    """Adds the nearest name to gin's message about an unknown one."""
+def _explain(message: str, source: str) -> str:
+    """Adds the place and the nearest name to gin's message."""
     first = _LOCATION.split(message)[0].strip()
-    where = re.search(r'In (?:file|bindings string) "?(.*?)"?, line (\d+)', message)
-    if where and where[1].startswith("<"):
-        where = None
-    place = f"{where[1]} line {where[2]}: " if where else ""
+    where = re.search(r'In file "(.*?)", line (\d+)', message)
+    place = f"{where[1]} line {where[2]}" if where else source
     configurable = re.search(r"[Nn]o configurable matching (?:reference )?'@?([\w./]+)", first)
     if configurable:
         name = configurable[1].split("/")[-1]
-        return f"{place}There is nothing called {name!r} to bind.{_nearest(name, _names())}"
+        near = did_you_mean(name.split(".")[-1], binding_types.names())
+        return f"{place}: There is nothing called {name!r} to bind.{near}"
     parameter = re.search(r"Configurable '([\w.]+)' doesn't have a parameter named '(\w+)'", first)
     if parameter:
         selector, name = parameter[1], parameter[2]
-        signature = inspect.signature(gin.get_configurable(selector))
-        return (
-            f"{place}{selector.split('.')[-1]} has no parameter {name!r}."
-            f"{_nearest(name, list(signature.parameters))}"
-        )
-    return place + first
-
-
-def _nearest(name: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if near:
-        return f" Did you mean {near[0]!r}?"
-    return f" There are: {', '.join(sorted(names))}." if len(names) < 20 else ""
-
-
-def _names() -> list[str]:
-    # gin has no public list of what is registered.
-    return sorted({selector.split(".")[-1] for selector, _ in gin.config._REGISTRY.items()})
-
-
-def _short(key: str) -> str:
-    """A binding's key with the module path cut from its selector."""
-    *scope, selector = key.split("/")
-    return "/".join([*scope, ".".join(selector.split(".")[-2:])])
+        known = list(binding_types.parameters(selector))
+        hint = did_you_mean(name, known) or f" It has: {', '.join(known) or 'none'}."
+        return f"{place}: {selector.split('.')[-1]} has no parameter {name!r}.{hint}"
+    return f"{place}: {first}"

@@ -1,9 +1,27 @@
 """Errors whose message is meant for the person who runs pgtf."""
 
+import re
+import shutil
+from pathlib import Path
+
 
 class ConfigurationError(ValueError):
     """A configuration that cannot work; the message is one sentence that names what to change."""
 
 
 class TrainingError(RuntimeError):
-    """A run that could not go on (a crashed environment, a full disk, a loss that is not finite)."""
+    """A run that could not go on: a crashed environment, a full disk, a loss that is not finite."""
+
+
+def cannot_write(path: Path, error: Exception) -> TrainingError:
+    """Returns the error for what could not be written, with the space that is left.
+
+    Args:
+        path: a file or folder.
+        error: what TensorFlow or the operating system said.
+    """
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
+    free = shutil.disk_usage(there).free // 2**20
+    # TensorFlow puts the operation before and after the reason.
+    reason = re.sub(r"^\{\{.*?\}\}\s*| \[Op:\w+\].*$", "", str(error).strip().split("\n")[0])
+    return TrainingError(f"{path} cannot be written to ({free} MiB free): {reason}.")

@@ -1,9 +1,10 @@
 """Trains what gin files and bindings describe.
 
-    python -m pgtf.launch --gin_file=a2c.gin
-    python -m pgtf.launch --gin_file=a2c.gin --gin_param="ENVIRONMENT = 'Acrobot-v1'"
+python -m pgtf.launch --gin_file=a2c.gin
+python -m pgtf.launch --gin_file=a2c.gin --gin_param="ENVIRONMENT = 'Acrobot-v1'"
 """
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -51,17 +52,24 @@ def run(gin_files: list[str], parameters: list[str], logdir: str | None) -> dict
     """
     asked = configuration.load(gin_files, parameters)
     configuration.call(gin.get_configurable(runtime))
+    seed = configuration.bound("train.seed", 0)
+    if not 0 <= seed < 2**31:
+        raise ConfigurationError(f"train.seed must be from 0 to {2**31 - 1}, not {seed}.")
     # Initializers draw their seeds when gin makes them, before train() is entered.
-    keras.utils.set_random_seed(configuration.bound("train.seed", 0))
-    folder = None if logdir is None else Path(logdir)
+    keras.utils.set_random_seed(seed)
+    folder = None if logdir is None else Path(logdir).expanduser()
     return configuration.call(train, configuration=asked, logdir=folder)
 
 
 def main(argv: list[str]) -> None:
-    """Runs, prints a closing summary, and exits with 0, 1 (stopped), 2 (misconfigured) or 128 + n
-    (ended by signal n)."""
+    """Runs and prints a closing summary.
+
+    Exits with 0, 1 (the run could not go on), 2 (misconfigured) or 128 + n (ended by signal n).
+    """
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
+    # So that modules in the current folder can be imported, whichever command this is.
+    sys.path.append(os.getcwd())
     if len(argv) > 1:
         _fail(f"There is no argument {argv[1]!r}; write --gin_file=… or --gin_param=….", 2)
     try:
@@ -70,6 +78,8 @@ def main(argv: list[str]) -> None:
         _fail(str(error), 2)
     except TrainingError as error:
         _fail(str(error), 1)
+    except KeyboardInterrupt:
+        _fail("interrupted.", 128 + signal.SIGINT)
     print(_closing(summary))
     if summary["interrupted"]:
         sys.exit(128 + signal.Signals[summary["interrupted"]])

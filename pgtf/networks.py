@@ -68,8 +68,13 @@ class MLP(Network):
         normalization: RunningNormalization | None = None,
     ):
         super().__init__()
+        try:
+            self.activation = keras.activations.get(activation)
+        except ValueError:
+            raise ConfigurationError(
+                f"MLP.activation must be the name of a Keras activation, not {activation!r}."
+            ) from None
         self.hidden = tuple(hidden)
-        self.activation = activation
         self.gain = gain
         self.normalization = normalization
 

@@ -3,10 +3,11 @@
 from pgtf import baselines, critics, entropy, estimators, evaluation, fitting, learner, networks
 from pgtf import normalization, policies, rollout, runtime, trainers, training
 from pgtf.configuration import register_keras
-from pgtf.environments import gym
+from pgtf.environments import compiled, gym
 
 __all__ = [
     "baselines",
+    "compiled",
     "critics",
     "entropy",
     "estimators",

@@ -4,7 +4,13 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 _SECONDS_BETWEEN_LINES = 5.0
 
@@ -21,16 +27,15 @@ class ProgressDisplay:
         self.console = Console(highlight=False, soft_wrap=True)
         self._total = total
         self._bar = Progress(
-            TextColumn("{task.fields[steps]} steps"),
             BarColumn(),
-            TextColumn("{task.percentage:3.0f}% {task.fields[rate]} return {task.fields[mean]}"),
-            TimeRemainingColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(compact=True),
             console=self.console,
             disable=not self.console.is_terminal,
         )
-        self._task = self._bar.add_task(
-            "", total=total, completed=first, steps=f"{first:,}", rate="tracing", mean="–"
-        )
+        # Without a total the bar pulses.
+        self._task = self._bar.add_task("compiling", total=None, completed=first)
         self._last_line = time.monotonic()
 
     def __enter__(self) -> "ProgressDisplay":
@@ -53,20 +58,20 @@ class ProgressDisplay:
             rate: steps per second, once known.
             mean_return: of the last episodes, once one has ended.
         """
-        fields = {
-            "steps": f"{steps:,}",
-            "rate": "tracing" if rate is None else f"{rate:,.0f}/s",
-            "mean": "–" if mean_return is None else f"{mean_return:.1f}",
-        }
-        self._bar.update(self._task, completed=steps, **fields)
+        items = [f"{steps:,} of {self._total:,} steps"]
+        if rate is not None:
+            items.append(f"{rate:,.0f} steps/s")
+        if mean_return is not None:
+            items.append(f"return {mean_return:.1f}")
+        self._bar.update(
+            self._task, total=self._total, completed=steps, description=", ".join(items)
+        )
         now = time.monotonic()
         if not self.console.is_terminal and now - self._last_line > _SECONDS_BETWEEN_LINES:
             self._last_line = now
-            left = "" if not rate else f", {(self._total - steps) / rate:.0f} s left"
-            self.say(
-                f"{steps:,} of {self._total:,} steps, {fields['rate']},"
-                f" return {fields['mean']}{left}"
-            )
+            if rate:
+                items.append(f"{(self._total - steps) / rate:.0f} s left")
+            self.say(", ".join(items))
 
     def say(self, line: str) -> None:
         """Prints a line above the bar."""

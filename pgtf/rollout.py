@@ -74,7 +74,7 @@ def unroll(
 
     def move(place: tuple[Any, Any], t: Any) -> tuple[tuple[Any, Any], Any]:
         state, observation = place
-        action = act(observation, seed + tf.stack([0, t]))
+        action = act(observation, seed + tf.stack([1, t]))
         state, step = environment.step(state, action)
         return (state, step.observation), (observation, action, step)
 
@@ -264,11 +264,14 @@ class Episodes:
             remaining -= tf.cast(step.terminated | step.truncated, tf.int32)
             return (state, step.observation, remaining), (observation, action, step)
 
+        most = self.max_steps
+        if environment.time_limit is not None:
+            most = min(most, quota * (environment.time_limit + 1))
         remaining = tf.fill((environment.num_envs,), quota)
         (state, observation, _), rows = scan_while(
             move,
-            lambda place, t: tf.reduce_any(place[2] > 0) & (t < self.max_steps),
+            lambda place, t: tf.reduce_any(place[2] > 0) & (t < most),
             (first.state, first.observation, remaining),
-            self.max_steps if environment.compiled else None,
+            most if environment.compiled else None,
         )
         return _assemble(first, (state, observation), *rows)

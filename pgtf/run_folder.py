@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pgtf.configuration import Configuration, first_difference
-from pgtf.errors import ConfigurationError
+from pgtf.bindings import first_difference
+from pgtf.configuration import Configuration
+from pgtf.errors import ConfigurationError, cannot_write
 
 _MAY_CHANGE = ("train.total_steps", "TOTAL_STEPS")
 
@@ -26,54 +27,81 @@ class RunFolder:
     """Events, configurations, checkpoints and the summary of one run.
 
     Args:
-        path: the folder; it is made if it is not there.
-
-    Raises:
-        ConfigurationError: the folder cannot be written to.
+        path: the folder; it is made when it is claimed.
     """
 
     def __init__(self, path: Path):
         self.path = path
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigurationError(f"--logdir={path} cannot be used: {error}.") from error
 
     @property
     def checkpoints(self) -> Path:
         """Where the checkpoints are."""
         return self.path / "checkpoints"
 
-    def claim(self, configuration: Configuration) -> None:
-        """Notes down what was asked for, or checks that it is the same as the first time.
+    @property
+    def operative(self) -> Path:
+        """What was used, defaults included."""
+        return self.path / "operative_config.gin"
+
+    @property
+    def _asked(self) -> Path:
+        return self.path / "config.gin"
+
+    def check(self, configuration: Configuration) -> None:
+        """Compares what was asked for with what was asked for the first time.
 
         Raises:
-            ConfigurationError: the folder belongs to a run with another configuration.
+            ConfigurationError: the folder belongs to a run with another configuration, or to
+                something else.
         """
-        asked = self.path / "config.gin"
-        if asked.exists():
-            difference = first_difference(asked.read_text(), configuration.text, _MAY_CHANGE)
-            if difference is not None:
-                key, there, here = difference
+        if not self._asked.exists():
+            if any(self.path.glob("*tfevents*")) or self.checkpoints.exists():
                 raise ConfigurationError(
-                    f"--logdir={self.path} belongs to another configuration: {key} is {there}"
-                    f" there and {here} here. Choose another --logdir, or go on with"
-                    f" --gin_file={asked}."
+                    f"--logdir={self.path} holds events or checkpoints of something else (it has"
+                    " no config.gin): choose another --logdir."
                 )
-        self._write("config.gin", configuration.text)
+            return
+        difference = first_difference(self._asked.read_text(), configuration.text, _MAY_CHANGE)
+        if difference is not None:
+            key, old, new = difference
+            raise ConfigurationError(
+                f"--logdir={self.path} belongs to another configuration: {key} is {old} there"
+                f" and {new} here. Choose another --logdir, or go on with"
+                f" --gin_file={self._asked}."
+            )
+
+    def claim(self, configuration: Configuration) -> None:
+        """Makes the folder and notes down what was asked for, and with which command.
+
+        Raises:
+            ConfigurationError: the folder cannot be written to.
+        """
         command = f"python -m pgtf.launch {shlex.join(sys.argv[1:])}\n"
-        with (self.path / "command.txt").open("a") as file:
-            file.write(command)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            _replace(self._asked, configuration.text)
+            with (self.path / "command.txt").open("a") as file:
+                file.write(command)
+        except OSError as error:
+            raise ConfigurationError(f"--logdir={self.path} cannot be used: {error}.") from error
 
     def write_operative(self, text: str) -> None:
-        """Notes down what was used, defaults included."""
-        self._write("operative_config.gin", text)
+        """Notes down what was used; raises TrainingError where that cannot be."""
+        self._write(self.operative, text)
 
     def write_summary(self, summary: dict[str, Any]) -> None:
-        """Writes ``summary.json``, whole or not at all."""
-        self._write("summary.json", json.dumps(summary, indent=2) + "\n")
+        """Writes ``summary.json``; raises TrainingError where that cannot be."""
+        self._write(self.path / "summary.json", json.dumps(summary, indent=2) + "\n")
 
-    def _write(self, name: str, text: str) -> None:
-        temporary = self.path / f"{name}.tmp"
-        temporary.write_text(text)
-        os.replace(temporary, self.path / name)
+    def _write(self, path: Path, text: str) -> None:
+        try:
+            _replace(path, text)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+
+
+def _replace(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    temporary.write_text(text)
+    os.replace(temporary, path)

@@ -65,7 +65,7 @@ def features(space: spaces.Space, element: Any) -> tf.Tensor:
             return tf.concat([tf.one_hot(flat[..., i], int(n)) for i, n in enumerate(counts)], -1)
         case _:
             scale = 1 / 255 if space.dtype == np.uint8 else 1.0
-            return scale * _flatten(tf.cast(element, tf.float32), space.shape)
+            return scale * _flatten(tf.cast(element, tf.float32), space.shape or ())
 
 
 def num_features(space: spaces.Space) -> int:
@@ -80,14 +80,14 @@ def num_features(space: spaces.Space) -> int:
         case spaces.MultiDiscrete():
             return int(space.nvec.sum())
         case _:
-            return int(np.prod(space.shape))
+            return int(np.prod(space.shape or ()))
 
 
 def bounded(space: spaces.Space, action: Any) -> Any:
     """Turns a policy's sample into an action that the space contains.
 
-    Adds the ``start`` of discrete spaces, clips numbers to a Box's bounds, and rounds them where the
-    Box holds integers.
+    Adds the ``start`` of discrete spaces, clips numbers to a Box's bounds, and rounds them where
+    the Box holds integers.
 
     Args:
         space: the action space of one environment.

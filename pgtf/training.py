@@ -1,9 +1,11 @@
 """The loop round a trainer: metrics, checkpoints, evaluation, progress."""
 
+import contextlib
 import math
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,9 @@ import gin
 import numpy as np
 import tensorflow as tf
 
+from pgtf.bindings import hyperparameters
 from pgtf.checkpoint import Checkpoints
-from pgtf.configuration import Configuration, hyperparameters
+from pgtf.configuration import Configuration
 from pgtf.environments.vector import EnvironmentFailure
 from pgtf.errors import ConfigurationError, TrainingError
 from pgtf.evaluation import Evaluation, Score
@@ -25,7 +28,7 @@ from pgtf.trainers.trainer import Report, Trainer
 _LOGS_PER_HISTOGRAM = 10
 
 
-@gin.configurable
+@gin.configurable(denylist=["configuration", "logdir"])
 def train(
     configuration: Configuration,
     logdir: Path | None = None,
@@ -66,18 +69,38 @@ def train(
     for line in configuration.warnings():
         print(f"pgtf: warning: {line}", file=sys.stderr)
     folder = RunFolder(logdir or default_folder(configuration, trainer.environment.name, seed))
-    folder.claim(configuration)
+    folder.check(configuration)
     evaluation = evaluation or Evaluation()
-    trainer.build(seed)
-    evaluation.build(trainer.policy, trainer.environment, seed)
-    loop = _Loop(folder, trainer, total_steps, evaluation, log_every, checkpoint_every)
+    with contextlib.ExitStack() as stack:
+        interruption = stack.enter_context(Interruption())
+        stack.callback(trainer.close)
+        with _environment_failures(trainer):
+            trainer.build(seed)
+            stack.callback(evaluation.close)
+            evaluation.build(trainer.policy, trainer.environment, seed)
+        # Only now, so that parts which do not fit each other leave no run folder behind.
+        folder.claim(configuration)
+        loop = _Loop(folder, trainer, total_steps, evaluation, log_every, checkpoint_every)
+        stack.callback(loop.close)
+        return loop.run(interruption, seed)
+
+
+@contextlib.contextmanager
+def _environment_failures(trainer: Trainer) -> Iterator[None]:
+    """Says which environment failed and why, when one of them raises inside the graph."""
     try:
-        with Interruption() as interruption:
-            return loop.run(interruption, seed)
-    finally:
-        loop.close()
-        evaluation.close()
-        trainer.close()
+        yield
+    except (tf.errors.OpError, EnvironmentFailure) as error:
+        # TensorFlow passes on as text what Python code in the graph raises.
+        named = f"{EnvironmentFailure.__name__}: "
+        _, found, message = f"{type(error).__name__}: {error}".rpartition(named)
+        if not found:
+            raise
+        reason = message.split("\n")[0].rstrip(".")
+        steps = int(trainer.steps.numpy())
+        raise TrainingError(
+            f"{trainer.environment.name} failed after {steps:,} steps: {reason}."
+        ) from error
 
 
 class _Loop:
@@ -127,7 +150,17 @@ class _Loop:
         return (self._steps - first) / seconds if self._steps > first else None
 
     def run(self, interruption: Interruption, seed: int) -> dict[str, Any]:
-        """Trains to the end, or to an interruption."""
+        """Trains to the end, or to an interruption.
+
+        Raises:
+            TrainingError: the run cannot go on.
+        """
+        try:
+            return self._run(interruption, seed)
+        except TrainingError as error:
+            raise TrainingError(f"{error} {self._last_checkpoint()}") from error
+
+    def _run(self, interruption: Interruption, seed: int) -> dict[str, Any]:
         with ProgressDisplay(self._total_steps, self._first) as display:
             verb = f"Resuming at {self._first:,} steps" if self._resumed else "Training"
             display.say(f"{verb}: {self._folder.path}")
@@ -137,7 +170,8 @@ class _Loop:
                 if self._passed(self._log_every):
                     self._log(pending)
                     pending = []
-                if self._evaluation.every and self._passed(self._evaluation.every):
+                ends = self._steps >= self._total_steps
+                if not ends and self._evaluation.every and self._passed(self._evaluation.every):
                     self._evaluate(self._evaluation.episodes)
                 if self._passed(self._checkpoint_every):
                     self._save()
@@ -147,11 +181,11 @@ class _Loop:
             if pending:
                 self._log(pending)
             rate = self._rate
+            self._save()
             score = None
             if interruption.signal is None:
                 score = self._evaluate(self._evaluation.final_episodes)
-            self._save()
-        return self._summarise(interruption.signal, score, rate, seed)
+        return self._summarise(interruption.signal if score is None else None, score, rate, seed)
 
     def close(self) -> None:
         """Closes the files."""
@@ -169,32 +203,28 @@ class _Loop:
         periods = (self._log_every, self._evaluation.every, self._checkpoint_every)
         steps = self._steps
         limit = min(self._total_steps, *((steps // e + 1) * e for e in periods if e))
-        try:
+        with self._saved_on_failure():
             report = self._trainer.iterate(limit)
-        except (tf.errors.OpError, EnvironmentFailure) as error:
-            raise self._stopped(error) from error
         broken = [tag for tag, value in report.scalars.items() if not math.isfinite(value)]
         if broken:
             raise TrainingError(
                 f"{broken[0]} is not finite after {self._steps:,} steps, so training stops; try a"
                 " lower learning rate, a smaller Learner.max_gradient_norm or"
-                f" Learner.reward_scale. {self._last_checkpoint()}"
+                " Learner.reward_scale."
             )
         self._window.add(report.episodes)
         if self._steady is None:
             self._steady = (time.perf_counter(), self._steps)
         return report
 
-    def _stopped(self, error: Exception) -> Exception:
-        """Saves what there is and says why the run cannot go on."""
-        failure = getattr(self._trainer.environment, "failure", None)
-        if failure is None:
-            return error
-        self._save()
-        return TrainingError(
-            f"{self._trainer.environment.name} failed after {self._steps:,} steps: {failure}."
-            f" {self._last_checkpoint()}"
-        )
+    @contextlib.contextmanager
+    def _saved_on_failure(self) -> Iterator[None]:
+        try:
+            with _environment_failures(self._trainer):
+                yield
+        except TrainingError:
+            self._save()
+            raise
 
     def _last_checkpoint(self) -> str:
         if self._checkpoints.latest is None:
@@ -222,14 +252,15 @@ class _Loop:
     def _describe(self) -> None:
         """Notes down the operative configuration, which gin knows once all parts have run."""
         operative = gin.operative_config_str()
-        self._folder.write_operative(operative)
-        self._writer.text("operative_config", operative, self._steps)
-        if not self._resumed:
+        if not self._resumed or not self._folder.operative.exists():
             self._writer.hparams(hyperparameters(operative), str(self._folder.path))
+        self._writer.text("operative_config", operative, self._steps)
+        self._folder.write_operative(operative)
 
     def _evaluate(self, episodes: int) -> Score:
         began = time.perf_counter()
-        score = self._evaluation.score(episodes)
+        with self._saved_on_failure():
+            score = self._evaluation.score(episodes)
         scalars = {
             "eval/mean_reward": float(score.returns.mean()),
             "eval/mean_ep_length": float(score.lengths.mean()),
@@ -242,6 +273,7 @@ class _Loop:
         began = time.perf_counter()
         self._writer.flush()
         values = {"episodes": list(self._window.rows), "wall_seconds": self._seconds}
+        self._trainer.saving()
         self._checkpoints.save(values)
         self._pause += time.perf_counter() - began
 

@@ -1,9 +1,8 @@
-"""What every test runs under: a silent TensorFlow on one thread, fixed seeds, no gin bindings."""
+"""What every test runs under: TensorFlow on one thread, fixed seeds, no gin bindings."""
 
 import os
 
-# TensorFlow reads these when it is imported. Test processes share the cores, one each.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# TensorFlow reads this when it is imported. Test processes share the cores, one each.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import hypothesis

@@ -9,6 +9,10 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+TWO: spaces.Space[Any] = spaces.Discrete(2)
+THREE: spaces.Space[Any] = spaces.Discrete(3)
+
+
 def elements(space: spaces.Space, count: int) -> list[Any]:
     """Elements of a space, the same in every call."""
     chosen = []
@@ -48,8 +52,8 @@ class Identity(gym.Env[Any, Any]):
 
     def __init__(
         self,
-        observation_space: spaces.Space[Any] = spaces.Discrete(3),
-        action_space: spaces.Space[Any] = spaces.Discrete(3),
+        observation_space: spaces.Space[Any] = THREE,
+        action_space: spaces.Space[Any] = THREE,
         count: int = 3,
         length: int = 8,
     ):
@@ -83,7 +87,7 @@ class Endless(gym.Env[np.ndarray, int]):
     """
 
     observation_space = spaces.Box(-1.0, 1.0, (1,), np.float32)
-    action_space = spaces.Discrete(2)
+    action_space = TWO
 
     def __init__(self, terminates_after: int | None = None):
         self.terminates_after = terminates_after
@@ -114,9 +118,7 @@ class Counting(gym.Env[np.ndarray, Any]):
 
     observation_space = spaces.Box(-np.inf, np.inf, (4,), np.float32)
 
-    def __init__(
-        self, action_space: spaces.Space[Any] = spaces.Discrete(2), max_length: int = 6
-    ):
+    def __init__(self, action_space: spaces.Space[Any] = TWO, max_length: int = 6):
         self.action_space = action_space
         self.max_length = max_length
         self.episode = -1
@@ -161,7 +163,7 @@ class Nested(gym.Env[Any, Any]):
             "torque": spaces.Box(-1.0, 1.0, (2,), np.float64),
             "picture": spaces.Box(0, 255, (2, 3), np.uint8),
             "gear": spaces.Tuple((spaces.Discrete(3, start=-1), spaces.MultiBinary(2))),
-            "lights": spaces.MultiDiscrete([[2, 3], [4, 5]]),
+            "lights": spaces.MultiDiscrete(np.array([[2, 3], [4, 5]])),
         }
     )
 
@@ -189,7 +191,7 @@ class Broken(gym.Env[np.ndarray, int]):
     """Raises at its third step."""
 
     observation_space = spaces.Box(-1.0, 1.0, (1,), np.float32)
-    action_space = spaces.Discrete(2)
+    action_space = TWO
 
     def reset(
         self, *, seed: int | None = None, options: Any = None
@@ -205,6 +207,6 @@ class Broken(gym.Env[np.ndarray, int]):
         return np.zeros(1, np.float32), 0.0, False, False, {}
 
 
-for _kind in (Identity, Endless, Counting, Nested, Broken):
-    if f"{_kind.__name__}-v0" not in gym.registry:
-        gym.register(f"{_kind.__name__}-v0", entry_point=_kind)
+for _name in ("Identity", "Endless", "Counting", "Nested", "Broken"):
+    if f"{_name}-v0" not in gym.registry:
+        gym.register(f"{_name}-v0", entry_point=f"{__name__}:{_name}")

@@ -18,6 +18,7 @@ class Environment(abc.ABC):
         num_envs: B.
         compiled: whether ``reset`` and ``step`` are TensorFlow all through, so that XLA can compile
             them; otherwise they call Python.
+        time_limit: steps after which an episode is truncated, or None where there is no such limit.
         name: what run folders and messages call the task.
     """
 
@@ -25,6 +26,7 @@ class Environment(abc.ABC):
     action_space: gym.Space
     num_envs: int
     compiled: bool = False
+    time_limit: int | None = None
     name: str
 
     @abc.abstractmethod

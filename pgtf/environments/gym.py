@@ -86,15 +86,17 @@ class GymEnvironment(Environment):
             vectorization = "vector_entry_point" if offered else "loop"
         if vectorization == "loop":
             return EnvironmentLoop([self.make] * self.num_envs)
-        return LibraryVector(
-            gym.make_vec(
-                self.name,
-                self.num_envs,
-                vectorization_mode=vectorization,
-                wrappers=self.wrappers,
-                **self.kwargs,
+        if vectorization == "async":
+            return LibraryVector(gym.vector.AsyncVectorEnv([self.make] * self.num_envs))
+        if self.wrappers:
+            raise ConfigurationError(
+                "GymEnvironment.wrappers wrap single environments, which 'vector_entry_point' has"
+                " not: bind GymEnvironment.vectorization = 'loop'."
             )
+        envs = gym.make_vec(
+            self.name, self.num_envs, vectorization_mode=vectorization, **self.kwargs
         )
+        return LibraryVector(envs)
 
     def make(self, **kwargs: Any) -> gym.Env:
         """Makes one copy, wrapped; ``kwargs`` are added to those bound."""
@@ -108,9 +110,7 @@ class GymEnvironment(Environment):
         leaves = self._numpy(self._host.reset, [seed], with_signals=False)
         return tf.zeros(()), tf.nest.pack_sequence_as(self._observation_spec, leaves)
 
-    def step(
-        self, state: Any, action: Any, held: tf.Tensor | None = None
-    ) -> tuple[Any, TimeStep]:
+    def step(self, state: Any, action: Any, held: tf.Tensor | None = None) -> tuple[Any, TimeStep]:
         """Steps every copy; the state is a token, the environments keep their own."""
         if held is None:
             held = tf.zeros((0,), tf.bool)
@@ -128,15 +128,15 @@ class GymEnvironment(Environment):
         specs = tf.nest.flatten(self._observation_spec)
         dtypes = [spec.dtype for spec in specs] + [tf.float32] * with_signals
         outputs = tf.numpy_function(function, inputs, dtypes)
+        if not isinstance(outputs, list):  # Outside a graph, TensorFlow unwraps a list of one.
+            outputs = [outputs]
         for output, spec in zip(outputs, specs, strict=False):
             output.set_shape((self.num_envs, *spec.shape))
         return outputs
 
     def replicate(self, num_envs: int) -> "GymEnvironment":
         """Returns a fresh environment of the same task with another number of copies."""
-        return GymEnvironment(
-            self.name, num_envs, self.kwargs, self.wrappers, self._vectorization
-        )
+        return GymEnvironment(self.name, num_envs, self.kwargs, self.wrappers, self._vectorization)
 
     def render(self) -> Any:
         """Returns a picture of the first copy, [height, width, 3] uint8.

@@ -77,8 +77,9 @@ class EnvironmentLoop:
 
     def reset(self, seed: np.ndarray) -> list[np.ndarray]:
         """Resets every environment; ``seed`` is int32 [2]."""
-        for i, number in enumerate(environment_seeds(seed, len(self._envs))):
-            with self._named_failure(lambda i=i: i):
+        i = 0
+        with self._named_failure(lambda: i):
+            for i, number in enumerate(environment_seeds(seed, len(self._envs))):
                 self._start(i, number)
         return self._observations()
 
@@ -101,7 +102,9 @@ class EnvironmentLoop:
 
     def render(self) -> Any:
         """Returns a picture of the first environment, or None."""
-        return self._envs[0].render()
+        with contextlib.suppress(NotImplementedError):
+            return self._envs[0].render()
+        return None
 
     def close(self) -> None:
         """Closes every environment."""
@@ -125,7 +128,10 @@ class EnvironmentLoop:
         if not self._nested:
             return [np.array(self._last, self._dtypes[0])]
         leaves = [tf.nest.flatten(_nest(self.observation_space, x)) for x in self._last]
-        return [np.array(x, dtype) for x, dtype in zip(zip(*leaves), self._dtypes, strict=True)]
+        return [
+            np.array(x, dtype)
+            for x, dtype in zip(zip(*leaves, strict=True), self._dtypes, strict=True)
+        ]
 
     @contextlib.contextmanager
     def _named_failure(self, index: Callable[[], int]) -> Iterator[None]:
@@ -172,8 +178,10 @@ class LibraryVector:
         """Resets every environment; ``seed`` is int32 [2]."""
         seeds = environment_seeds(seed, self._envs.num_envs)
         # Only Gymnasium's own classes are sure to take a seed for each environment.
-        each = isinstance(self._envs, gym.vector.AsyncVectorEnv)
-        observation, _ = self._envs.reset(seed=seeds if each else seeds[0] & 0x7FFFFFFF)
+        if isinstance(self._envs, gym.vector.AsyncVectorEnv):
+            observation, _ = self._envs.reset(seed=list(seeds))
+        else:
+            observation, _ = self._envs.reset(seed=seeds[0] & 0x7FFFFFFF)
         self._ended[:] = False
         return self._observations(observation)
 

@@ -1,6 +1,7 @@
 """Independent heads for the parts of a Tuple or Dict action."""
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import gin
@@ -68,7 +69,8 @@ class Joint(Head):
     def __init__(self, heads: Mapping[str, Head] | Sequence[Head | None] = ()) -> None:
         super().__init__()
         named = heads.items() if isinstance(heads, Mapping) else enumerate(heads)
-        self.heads = {str(name): head for name, head in named if head is not None}
+        # Read-only, so that Keras tracks no head here: a checkpoint sees a layer's tuples alone.
+        self.bound = MappingProxyType({str(k): head for k, head in named if head is not None})
 
     def build(self, num_features: int, action_space: gym.Space[Any]) -> None:
         """Makes one head for each part; see ``Head.build``."""
@@ -77,22 +79,20 @@ class Joint(Head):
         spaces = action_space.spaces
         named = list(spaces.items() if isinstance(spaces, Mapping) else enumerate(spaces))
         self.keys = tuple(spaces) if isinstance(spaces, Mapping) else None
-        unknown = set(self.heads) - {str(name) for name, _ in named}
+        unknown = set(self.bound) - {str(name) for name, _ in named}
         if unknown:
             raise ConfigurationError(
                 f"Joint.heads names {', '.join(sorted(unknown))}, but this environment's actions "
                 f"consist of {', '.join(str(n) for n, _ in named)}: bind heads for these alone."
             )
-        for name, space in named:
-            if str(name) not in self.heads:
-                self.heads[str(name)] = default_head(space)
-            self.heads[str(name)].build(num_features, space)
-        self.parts = tuple(str(name) for name, _ in named)
-        self.has_score = all(self.heads[part].has_score for part in self.parts)
+        self.heads = tuple(self.bound.get(str(n)) or default_head(space) for n, space in named)
+        for head, (_, space) in zip(self.heads, named, strict=True):
+            head.build(num_features, space)
+        self.has_score = all(head.has_score for head in self.heads)
 
     def distribution(self, features: tf.Tensor) -> Product:
         """Returns the distribution over actions, a nest of [..., *shape], for features [..., F]."""
-        return Product([self.heads[part].distribution(features) for part in self.parts], self.keys)
+        return Product([head.distribution(features) for head in self.heads], self.keys)
 
 
 default_head.register(gym.spaces.Tuple, lambda action_space: Joint())

@@ -14,7 +14,7 @@ from pgtf.rollout import Carry, Episodes, Rollouts
 from pgtf.trainers.trainer import Report, Trainer
 from pgtf.trajectory import Trajectory
 
-_STEPS_PER_CALL = 2_000
+_STEPS_PER_CALL = {False: 2_000, True: 50_000}  # by Environment.compiled
 
 
 @gin.register
@@ -64,6 +64,9 @@ class SynchronousTrainer(Trainer):
             self._update, autograph=False, jit_compile=self.jit_compile and static
         )
         self._carry = self._start()
+        self._saved_carry: list[tf.Variable] = []
+        if environment.compiled:
+            self._saved_carry = [tf.Variable(leaf) for leaf in tf.nest.flatten(self._carry)]
         specs = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), self._carry)
         self._iteration = tf.function(self._iterate_once, autograph=False).get_concrete_function(specs)
         self._several = None
@@ -74,9 +77,22 @@ class SynchronousTrainer(Trainer):
                 jit_compile=self.jit_compile and environment.compiled,
             )
 
+    def saving(self) -> None:
+        """Copies where compiled environments stand into the checkpoint's variables."""
+        for variable, value in zip(self._saved_carry, tf.nest.flatten(self._carry), strict=False):
+            variable.assign(value)
+
     def restored(self) -> None:
-        """Starts new episodes, with another seed than the first ones had."""
-        self._carry = self._start()
+        """Goes on where compiled environments stood.
+
+        Others start new episodes, with another seed than the first ones had.
+        """
+        if self._saved_carry:
+            self._carry = tf.nest.pack_sequence_as(
+                self._carry, [tf.identity(variable) for variable in self._saved_carry]
+            )
+        else:
+            self._carry = self._start()
 
     def iterate(self, limit: int) -> Report:
         """Trains for a moment; see ``Trainer.iterate``."""
@@ -92,8 +108,9 @@ class SynchronousTrainer(Trainer):
         return Report(tags, episodes.numpy(), {k: v.numpy() for k, v in histograms.items()})
 
     def trackables(self) -> dict[str, Any]:
-        """Returns the learner, which holds every variable."""
-        return {"learner": self.learner}
+        """Returns the learner, and where compiled environments stand."""
+        carry = {f"leaf{i}": variable for i, variable in enumerate(self._saved_carry)}
+        return {"learner": self.learner} | ({"carry": carry} if carry else {})
 
     def _fresh_seed(self) -> tf.Tensor:
         updates = tf.cast(self.learner.updates, tf.int32)
@@ -142,7 +159,7 @@ class SynchronousTrainer(Trainer):
     def _iterate_several(self, carry: Carry, limit: tf.Tensor) -> tuple[Any, ...]:
         assert isinstance(self.rollout, Rollouts)
         batch = self.rollout.num_steps * self.environment.num_envs
-        most = max(1, _STEPS_PER_CALL // batch)
+        most = max(1, _STEPS_PER_CALL[self.environment.compiled] // batch)
         empty = tf.nest.map_structure(
             lambda spec: tf.zeros(spec.shape, spec.dtype), self._iteration.structured_outputs[3]
         )

@@ -54,6 +54,10 @@ class Trainer(abc.ABC):
     def trackables(self) -> dict[str, Any]:
         """What a checkpoint has to hold, by name."""
 
+    def saving(self) -> None:
+        """Is called before ``trackables`` are saved."""
+        return
+
     def restored(self) -> None:
         """Is called after a checkpoint was restored into ``trackables``."""
         return

@@ -9,13 +9,13 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-# Each statistical test errs with this probability; seeds are fixed, so that it does so once for all.
+# How often each statistical test errs; seeds are fixed, so that it errs always or never.
 ERROR_RATE = 1e-4
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "jit"])
 def compiled(request: pytest.FixtureRequest) -> Callable[[Callable[..., Any]], Any]:
-    """Turns a function into a graph, once without XLA and once with: their random numbers differ."""
+    """Makes a graph of a function, without XLA and with: their random numbers differ."""
     return lambda function: tf.function(function, jit_compile=request.param)
 
 

@@ -90,9 +90,9 @@ def _runge_kutta(start: list[tf.Tensor], torque: tf.Tensor) -> list[tf.Tensor]:
 def _derivative(physics: list[tf.Tensor], torque: tf.Tensor) -> list[tf.Tensor]:
     """Equations of motion: Sutton and Barto, "Reinforcement Learning", example 11.3 (1998)."""
     angle_1, angle_2, velocity_1, velocity_2 = physics
-    sine_1, _ = sine_cosine(angle_1)
+    sine_1, cosine_1 = sine_cosine(angle_1)
     sine_2, cosine_2 = sine_cosine(angle_2)
-    sine_12, _ = sine_cosine(angle_1 + angle_2)
+    sine_12 = sine_1 * cosine_2 + cosine_1 * sine_2
     d1 = _CENTRE**2 + (1 + _CENTRE**2 + 2 * _CENTRE * cosine_2) + 2 * _INERTIA
     d2 = _CENTRE**2 + _CENTRE * cosine_2 + _INERTIA
     # cos(x - π/2) of the book, written as sin(x).

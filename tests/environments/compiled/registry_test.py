@@ -1,0 +1,84 @@
+"""One binding of an id chooses the compiled environment."""
+
+import gin
+import gymnasium as gym
+import pytest
+
+from pgtf.environments import compiled
+from pgtf.environments.compiled import REGISTRY, compiled_environment
+from pgtf.errors import ConfigurationError
+
+
+@pytest.fixture(autouse=True)
+def _no_bindings():
+    gin.clear_config()
+    yield
+    gin.clear_config()
+
+
+@pytest.mark.parametrize("id", REGISTRY)
+def test_each_id_gives_gymnasiums_spaces_and_time_limit(id):
+    environment = compiled_environment(id, num_envs=3)
+    assert isinstance(environment, REGISTRY[id])
+    assert environment.name == id and environment.num_envs == 3
+    if id == "Catch-v0":  # has no original there
+        assert id not in gym.registry
+        return
+    original = gym.make(id)
+    assert environment.observation_space == original.observation_space
+    assert environment.action_space == original.action_space
+    assert environment.time_limit == original.spec.max_episode_steps
+
+
+def test_the_registry_holds_what_the_issue_asks_for():
+    assert {
+        "CartPole-v1",
+        "Acrobot-v1",
+        "MountainCar-v0",
+        "MountainCarContinuous-v0",
+        "Pendulum-v1",
+        "FrozenLake-v1",
+        "Catch-v0",
+    } <= set(REGISTRY)
+    assert all(getattr(compiled, kind.__name__) is kind for kind in REGISTRY.values())
+
+
+def test_gin_makes_it_from_an_id_and_arguments():
+    gin.parse_config("""
+        CompiledEnvironment.id = 'Pendulum-v1'
+        CompiledEnvironment.num_envs = 5
+        CompiledEnvironment.kwargs = {'g': 4.0, 'time_limit': 30}
+    """)
+    environment = gin.get_configurable("CompiledEnvironment")()
+    assert (environment.num_envs, environment.time_limit) == (5, 30)
+    assert environment.name == "Pendulum-v1"
+    assert environment._g == 4.0
+
+
+def test_bindings_of_the_class_hold_under_the_id_too():
+    gin.parse_config("CompiledPendulum.g = 3.5")
+    assert compiled_environment("Pendulum-v1")._g == 3.5
+    assert compiled_environment("Pendulum-v1", kwargs={"g": 2.5})._g == 2.5
+    assert compiled.CompiledPendulum()._g == 10.0  # plain Python stays plain
+
+
+@pytest.mark.parametrize("kind", [*REGISTRY.values(), compiled.CompiledTabular])
+def test_every_class_is_known_to_gin_by_its_name(kind):
+    gin.bind_parameter(f"{kind.__name__}.time_limit", 17)
+    if kind is not compiled.CompiledTabular:
+        assert gin.get_configurable(kind.__name__)().time_limit == 17
+
+
+def test_an_unknown_id_names_the_nearest_and_the_others():
+    with pytest.raises(ConfigurationError) as error:
+        compiled_environment("CartPole-v7")
+    message = str(error.value)
+    assert "CompiledEnvironment.id" in message and "did you mean 'CartPole-v" in message
+    assert all(id in message for id in REGISTRY)
+    with pytest.raises(ConfigurationError, match="Pendulum-v1"):
+        compiled_environment("HalfCheetah-v5")
+
+
+def test_an_unknown_argument_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigurationError, match="kwargs: Pendulum-v1 takes time_limit, g, not"):
+        compiled_environment("Pendulum-v1", kwargs={"gravity": 9.81})
