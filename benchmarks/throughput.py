@@ -20,7 +20,7 @@ COMPILED = [("CartPole-v1", 8), ("CartPole-v1", 64), ("CartPole-v1", 512), ("Car
 
 
 def measure(environment: str, num_envs: int, compiled: bool, seconds: float) -> float:
-    """Steps per second of ``a2c.gin`` in this process: T = 5, two networks of 64×64 tanh, RMSProp."""
+    """Steps per second of ``a2c.gin`` here: T = 5, two networks of 64×64 tanh, RMSProp."""
     import gin
     import keras
 

@@ -199,7 +199,8 @@ class StateValue(Baseline):
 @gin.register
 class ExpectedQ(Baseline):
     """Σ_b π(b|s) Q(s, b), the value of a ``QCritic`` under the policy (a mean over sampled actions
-    where they are not Discrete)."""
+    where they are not Discrete).
+    """
 
     def build(
         self, observation_space: gym.Space, action_space: gym.Space, critic: Critic | None

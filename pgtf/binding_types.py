@@ -101,14 +101,17 @@ def _annotation(selector: str, parameter: str) -> Any:
         if kind is bool or kind is str:
             return kind | _Reference
         return float | _Reference if kind in (int, float) else Any
-    return _hints(function).get(parameter, Any)
+    return _evaluated(known[parameter].annotation, function)
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
+    """An annotation as it was meant, where it is written as text."""
+    if not isinstance(annotation, str):
+        return annotation
     try:
-        return typing.get_type_hints(function)
-    except (NameError, TypeError):  # A name that was imported for the type checker alone.
-        return {}
+        return eval(annotation, getattr(function, "__globals__", {}))
+    except NameError:  # A name that was imported for the type checker alone.
+        return Any
 
 
 class _Reference:
@@ -176,17 +179,20 @@ def _fits(value: Any, expected: Any) -> bool:
 
 
 def _reference_fits(reference: Any, kind: type) -> bool:
-    target = reference.configurable.wrapped
     if kind is _Reference:
         return True
+    made = _made_by(reference.configurable.wrapped)
+    unsaid = made is inspect.Signature.empty or not inspect.isclass(made)
     if kind in _CALLED:
-        # A class that is called makes something that can be called only if it says so.
-        made = target if inspect.isclass(target) else None
-        return not reference.evaluate or made is None or _has_call(made)
-    if not reference.evaluate:
-        return False
-    made = target if inspect.isclass(target) else _hints(target).get("return")
-    return not inspect.isclass(made) or issubclass(made, kind)
+        return not reference.evaluate or unsaid or _has_call(made)
+    return reference.evaluate and (unsaid or issubclass(made, kind))
+
+
+def _made_by(target: Any) -> Any:
+    """The class of what a configurable makes, ``Signature.empty`` where it does not say."""
+    if inspect.isclass(target):
+        return target
+    return _evaluated(inspect.signature(target).return_annotation, target)
 
 
 def _has_call(kind: type) -> bool:
@@ -216,9 +222,7 @@ def _parts(kind: type) -> list[str]:
     """The names of the registered parts of a kind."""
     found = []
     for selector, configurable in gin.config._REGISTRY.items():
-        made = configurable.wrapped
-        if not inspect.isclass(made):
-            made = inspect.signature(made).return_annotation
+        made = _made_by(configurable.wrapped)
         if inspect.isclass(made) and issubclass(made, kind):
             found.append(selector.split(".")[-1])
     return sorted(found)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import tensorflow as tf
 from pgtf.errors import TrainingError, cannot_write
 
 _KEPT = 3
+# What TensorFlow raises for files that are missing, torn or of other variables.
+_UNREADABLE = (tf.errors.OpError, AssertionError, LookupError, RuntimeError, ValueError)
 
 
 class _Progress(tf.train.experimental.PythonState):
@@ -35,6 +38,9 @@ class Checkpoints:
         folder: where they are.
         trackables: what they hold, by name.
         steps: the variable that counts environment steps; it numbers the checkpoints.
+
+    Attributes:
+        latest: path of the checkpoint that was restored or saved last, without its suffixes.
     """
 
     def __init__(self, folder: Path, trackables: dict[str, Any], steps: tf.Variable):
@@ -44,33 +50,35 @@ class Checkpoints:
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, str(folder), max_to_keep=_KEPT, checkpoint_name="step"
         )
-
-    @property
-    def latest(self) -> str | None:
-        """The path of the last whole checkpoint, without its suffixes."""
-        return self._manager.latest_checkpoint
+        self.latest: str | None = None
 
     def restore(self) -> dict[str, Any] | None:
-        """Restores the last checkpoint.
+        """Restores the last checkpoint; an older one, with a warning, where that is damaged.
 
         Returns:
             The values that were saved with it, or None where there is no checkpoint.
 
         Raises:
-            TrainingError: the checkpoint cannot be read.
+            TrainingError: there are checkpoints, and none of them can be read.
         """
         self._remove_unfinished()
-        if self.latest is None:
-            return None
-        try:
-            self._checkpoint.restore(self.latest).assert_consumed()
-        except (tf.errors.OpError, AssertionError, ValueError) as error:
-            reason = str(error).strip().split("\n")[0]
-            raise TrainingError(f"{self.latest} cannot be read: {reason}.") from error
-        return self._progress.values
+        damaged = ""
+        for path in reversed(self._manager.checkpoints):
+            try:
+                self._checkpoint.restore(path).assert_consumed()
+            except _UNREADABLE as error:
+                damaged = damaged or f"{path} cannot be read: {_first_line(error)}"
+                continue
+            if damaged:
+                print(f"pgtf: warning: {damaged}; going on from {path}.", file=sys.stderr)
+            self.latest = path
+            return self._progress.values
+        if damaged:
+            raise TrainingError(f"{damaged}.")
+        return None
 
     def save(self, values: dict[str, Any]) -> str:
-        """Saves a checkpoint, unless there is one of this step, and drops the oldest.
+        """Saves a checkpoint, unless the last one is of this step, and drops the oldest.
 
         Args:
             values: to be saved with it; anything JSON can hold.
@@ -91,8 +99,13 @@ class Checkpoints:
             self._remove_unfinished()
             raise cannot_write(Path(self._manager.directory), error) from error
         assert path is not None
+        self.latest = path
         return path
 
     def _remove_unfinished(self) -> None:
         for folder in Path(self._manager.directory).glob("*_temp"):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0].rstrip(".")

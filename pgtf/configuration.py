@@ -61,21 +61,16 @@ class Configuration:
     bindings: dict[str, Binding]
 
     def warnings(self) -> list[str]:
-        """Returns a line for each binding that nothing has used so far.
+        """Returns a line for each binding of the user's that nothing has used so far.
 
-        Those of pgtf's own files share one line: they are left over when a part was swapped.
+        Those of pgtf's own files are left over wherever a derived file swaps a part.
         """
         used = {short(key) for key in read_text(gin.operative_config_str(), "operative")}
-        unused = [binding for key, binding in self.bindings.items() if short(key) not in used]
-        lines = [
+        return [
             f"{binding.place}: nothing uses {binding.key}.{did_you_mean(short(binding.key), used)}"
-            for binding in unused
-            if not binding.shipped
+            for binding in self.bindings.values()
+            if short(binding.key) not in used and not binding.shipped
         ]
-        left_over = [f"{binding.key} ({binding.place})" for binding in unused if binding.shipped]
-        if left_over:
-            lines.append(f"not used with these parts: {', '.join(left_over)}")
-        return lines
 
 
 def load(files: Sequence[str], parameters: Sequence[str]) -> Configuration:

@@ -153,7 +153,7 @@ class QCritic(Critic):
         """Makes every variable."""
         self.action_space = action_space
         self.discrete = isinstance(action_space, spaces.Discrete)
-        if self.discrete:
+        if isinstance(action_space, spaces.Discrete):
             self._build_network(observation_space, int(action_space.n))
         else:
             self._build_network(spaces.Tuple((observation_space, action_space)), 1)

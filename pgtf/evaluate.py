@@ -1,29 +1,34 @@
 """Scores or films what a run has learned.
 
-    python -m pgtf.evaluate --logdir=runs/a2c/CartPole-v1/seed0-20260101-120000
-    python -m pgtf.evaluate --logdir=… --film=film.gif
+python -m pgtf.evaluate --logdir=runs/a2c/CartPole-v1/seed0-20260101-120000
+python -m pgtf.evaluate --logdir=… --film=film.gif
 """
 
+import contextlib
+import os
 import sys
 from pathlib import Path
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from pgtf.silence import silenced_tensorflow
 
 with silenced_tensorflow():
     import gin
-    import numpy as np
+    import gymnasium as gym
     import tensorflow as tf
 
     from pgtf import configuration
     from pgtf import parts as parts
     from pgtf.checkpoint import Checkpoints
+    from pgtf.environments.base import Environment
     from pgtf.environments.gym import GymEnvironment
     from pgtf.errors import ConfigurationError, TrainingError
     from pgtf.evaluation import Evaluation
     from pgtf.runtime import runtime
     from pgtf.trainers.trainer import Trainer
+
+_MOST_STEPS = 2_000
 
 _LOGDIR = flags.DEFINE_string("logdir", None, "The run folder.", required=True)
 _EPISODES = flags.DEFINE_integer("episodes", 100, "Episodes to play.", lower_bound=1)
@@ -43,7 +48,9 @@ def restored_trainer(logdir: Path) -> Trainer:
         raise ConfigurationError(f"--logdir={logdir} holds no run: there is no config.gin in it.")
     configuration.load([str(config.resolve())], [])
     configuration.call(gin.get_configurable(runtime))
-    trainer: Trainer = configuration.call(gin.query_parameter("train.trainer").scoped_configurable_fn)
+    trainer: Trainer | None = configuration.call(lambda: configuration.bound("train.trainer", None))
+    if trainer is None:
+        raise ConfigurationError(f"{config} does not bind train.trainer.")
     trainer.build(0)
     checkpoints = Checkpoints(logdir / "checkpoints", trainer.trackables(), trainer.steps)
     if checkpoints.restore() is None:
@@ -51,8 +58,8 @@ def restored_trainer(logdir: Path) -> Trainer:
     return trainer
 
 
-def film(trainer: Trainer, path: Path, seed: int, greedy: bool) -> float:
-    """Films one episode as an animated GIF.
+def film(trainer: Trainer, path: Path, seed: int, greedy: bool) -> tuple[float, int]:
+    """Films one episode as an animated GIF, to its end or to the 2,000th step.
 
     Args:
         trainer: of a restored run.
@@ -61,56 +68,77 @@ def film(trainer: Trainer, path: Path, seed: int, greedy: bool) -> float:
         greedy: whether the mode acts, instead of a sample.
 
     Returns:
-        The episode's return.
+        The undiscounted return and the number of steps that are filmed.
 
     Raises:
-        ConfigurationError: the environment cannot draw itself.
+        ConfigurationError: the environment cannot draw itself, or the GIF cannot be written.
     """
     from PIL import Image
 
-    environment = trainer.environment
-    if not isinstance(environment, GymEnvironment):
-        raise ConfigurationError(f"{environment.name} cannot be filmed: bind GymEnvironment.")
-    filmed = GymEnvironment(
-        environment.name,
-        1,
-        environment.kwargs | {"render_mode": "rgb_array"},
-        environment.wrappers,
-        "loop",
-    )
     act = trainer.policy.act_greedily if greedy else trainer.policy.act
     key = tf.constant([seed, 0xF11], tf.int32)
-    state, observation = filmed.reset(key)
-    frames, total, ended = [filmed.render()], 0.0, False
-    while not ended:
-        action = act(observation, key + tf.constant([0, len(frames)]))
-        state, step = filmed.step(state, action)
-        observation = step.observation
-        frames.append(filmed.render())
-        total += float(step.reward[0])
-        ended = bool(step.terminated[0] | step.truncated[0])
-    images = [Image.fromarray(np.asarray(frame)) for frame in frames]
-    images[0].save(path, save_all=True, append_images=images[1:], duration=33, loop=0)
-    filmed.close()
-    return total
+    images: list[Image.Image] = []
+    total, ended = 0.0, False
+    with contextlib.closing(_drawn(trainer.environment)) as environment:
+        state, observation = environment.reset(key)
+        while not ended and len(images) <= _MOST_STEPS:
+            # A picture of few colours takes a third of the memory, and a GIF has no more.
+            picture = Image.fromarray(environment.render())
+            images.append(picture.quantize(method=Image.Quantize.FASTOCTREE))
+            action = act(observation, key + tf.constant([0, len(images)]))
+            state, step = environment.step(state, action)
+            observation = step.observation
+            total += float(step.reward[0])
+            ended = bool(step.terminated[0] | step.truncated[0])
+    try:
+        images[0].save(
+            path, format="GIF", save_all=True, append_images=images[1:], duration=30, loop=0
+        )
+    except OSError as error:
+        raise ConfigurationError(f"--film={path} cannot be written: {error}.") from error
+    return total, len(images)
+
+
+def _drawn(environment: Environment) -> GymEnvironment:
+    """One copy of an environment that draws itself."""
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # A picture needs no screen.
+    picture = {"render_mode": "rgb_array"}
+    if isinstance(environment, GymEnvironment):
+        kwargs = environment.kwargs | picture
+        return GymEnvironment(environment.name, 1, kwargs, environment.wrappers, "loop")
+    if environment.name in gym.registry:  # A compiled version of it, which has no pictures.
+        return GymEnvironment(environment.name, 1, picture, (), "loop")
+    raise ConfigurationError(f"{environment.name} cannot be filmed: it does not draw itself.")
 
 
 def main(argv: list[str]) -> None:
-    """Scores or films; exits with 2 where that cannot be."""
-    del argv
+    """Scores or films; exits with 2 where that cannot be asked for, with 1 where it fails."""
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)
+    # So that modules in the current folder can be imported, whichever command this is.
+    sys.path.append(os.getcwd())
     try:
-        trainer = restored_trainer(Path(_LOGDIR.value))
-        if _FILM.value:
-            total = film(trainer, Path(_FILM.value), _SEED.value, not _SAMPLE.value)
-            print(f"An episode of return {total:.1f} is in {_FILM.value}")
-            return
-        evaluation = Evaluation(episodes=_EPISODES.value, greedy=not _SAMPLE.value)
-        evaluation.build(trainer.policy, trainer.environment, _SEED.value)
-        score = evaluation.score(_EPISODES.value)
+        if len(argv) > 1:
+            raise ConfigurationError(f"There is no argument {argv[1]!r}; write --logdir=….")
+        print(_result(restored_trainer(Path(_LOGDIR.value).expanduser())))
     except (ConfigurationError, TrainingError) as error:
         print(f"pgtf: {error}", file=sys.stderr)
-        sys.exit(2)
-    print(
+        sys.exit(2 if isinstance(error, ConfigurationError) else 1)
+
+
+def _result(trainer: Trainer) -> str:
+    if _FILM.value:
+        path = Path(_FILM.value).expanduser()
+        total, steps = film(trainer, path, _SEED.value, not _SAMPLE.value)
+        return f"Return {total:.1f} in {steps:,} steps: {path}"
+    evaluation: Evaluation = configuration.call(
+        gin.get_configurable(Evaluation),
+        episodes=_EPISODES.value,
+        greedy=not _SAMPLE.value,
+    )
+    evaluation.build(trainer.policy, trainer.environment, _SEED.value)
+    score = evaluation.score(_EPISODES.value)
+    return (
         f"Return {score.returns.mean():.1f} ± {score.returns.std():.1f}, length"
         f" {score.lengths.mean():.1f}, over {len(score.returns)} episodes"
     )

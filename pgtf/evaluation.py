@@ -90,7 +90,7 @@ class Evaluation:
         """Plays one episode in each environment; returns their returns and lengths, each [B]."""
 
         def move(t: tf.Tensor, active: tf.Tensor, carry: Carry) -> tuple[Any, ...]:
-            action = self._act(carry.observation, seed + tf.stack([1, t]))
+            action = self._act(carry.observation, seed + tf.stack([1 + t, 0]))
             state, step = self._environment.step(carry.state, action, held=~active)
             played = tf.cast(active, tf.float32)
             carry = Carry(

@@ -1,5 +1,7 @@
 """Ctrl-C and SIGTERM as a wish to stop, so that a run can save before it ends."""
 
+import contextlib
+import os
 import signal
 from types import FrameType, TracebackType
 
@@ -31,5 +33,8 @@ class Interruption:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.signal = number
+        # Not print(), which the signal may have interrupted.
+        with contextlib.suppress(OSError):
+            os.write(2, b"\npgtf: saving and stopping; once more ends it at once.\n")
         for each in self._SIGNALS:
             signal.signal(each, signal.SIG_DFL)

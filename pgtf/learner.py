@@ -1,5 +1,6 @@
 """The learner: policy, critic, baseline and entropy bonus make a loss, gradients and an update."""
 
+import copy
 import functools
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -132,9 +133,9 @@ class Learner(tf.Module):
             self.critic.build(observation_space, action_space)
         if self.baseline is not None:
             self.baseline.build(observation_space, action_space, self.critic)
-        for regressor in self.separate:
-            regressor.fit.build(regressor.trainable_variables)
-            OverEnvironmentSteps.install(regressor.fit.optimizer, self.steps)
+        for regressor, fit in self.separate:
+            fit.build(regressor.trainable_variables)
+            OverEnvironmentSteps.install(fit.optimizer, self.steps)
         self.optimizer.build(self.trainable_variables)
         OverEnvironmentSteps.install(self.optimizer, self.steps)
         # tf.train.Checkpoint does not look into the lists and dicts of Keras layers: here it does.
@@ -148,15 +149,32 @@ class Learner(tf.Module):
         return [regressor for regressor in own if regressor is not None]
 
     @property
-    def separate(self) -> list[Critic]:
-        """The regressors that have an optimizer of their own."""
-        return [part for part in self.regressors if isinstance(part.fit, Regression)]
+    def separate(self) -> list[tuple[Critic, Regression]]:
+        """The regressors that have an optimizer of their own, and their fits."""
+        return [(p, p.fit) for p in self.regressors if isinstance(p.fit, Regression)]
 
     @property
     def trainable_variables(self) -> list[keras.Variable]:
         """What the one optimizer moves: the policy and all that is fitted jointly with it."""
         joint = [part for part in self.regressors if isinstance(part.fit, JointLoss)]
-        return _unique(v for part in (self.policy, *joint) for v in part.trainable_variables)
+        parts: list[keras.Layer] = [self.policy, *joint]
+        return _unique(v for part in parts for v in part.trainable_variables)
+
+    @property
+    def statistics(self) -> list[keras.Variable]:
+        """The weights that no optimizer moves: running means and the like."""
+        parts = [part for part in (self.policy, self.critic, self.baseline) if part is not None]
+        return _unique(v for part in parts for v in part.non_trainable_variables)
+
+    def at(self, steps: tf.Tensor) -> "Learner":
+        """Returns a view of this learner, sharing every weight, at another count of steps.
+
+        Args:
+            steps: scalar int64, what schedules go by.
+        """
+        view = copy.copy(self)
+        view.steps = steps
+        return view
 
     def evaluate(self, trajectory: Trajectory, seed: tf.Tensor) -> Evaluation:
         """Lets policy and critic judge a trajectory; ``seed`` is int32 [2]."""
@@ -220,9 +238,7 @@ class Learner(tf.Module):
             metrics["explained_variance"] = losses.explained_variance(prediction, returns, mask)
         return loss, metrics
 
-    def gradients(
-        self, trajectory: Trajectory, seed: tf.Tensor
-    ) -> tuple[list[tf.Tensor], Metrics]:
+    def gradients(self, trajectory: Trajectory, seed: tf.Tensor) -> tuple[list[tf.Tensor], Metrics]:
         """Differentiates the loss by ``trainable_variables``.
 
         Args:
@@ -250,13 +266,19 @@ class Learner(tf.Module):
         Returns:
             The norm before clipping and the learning rate.
         """
-        norm = tf.linalg.global_norm(gradients)
-        if self.max_gradient_norm is not None:
-            gradients, _ = tf.clip_by_global_norm(gradients, self.max_gradient_norm, norm)
+        gradients, norm = self.clipped(gradients)
         learning_rate = tf.convert_to_tensor(self.optimizer.learning_rate)
-        self.optimizer.apply(list(gradients), self.trainable_variables)
+        self.optimizer.apply(gradients, self.trainable_variables)
         self.updates.assign_add(1)
         return {"gradient_norm": norm, "learning_rate": learning_rate}
+
+    def clipped(self, gradients: Sequence[tf.Tensor]) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """Returns gradients clipped to ``max_gradient_norm``, and their norm before."""
+        norm = tf.sqrt(tf.add_n([tf.reduce_sum(tf.square(gradient)) for gradient in gradients]))
+        if self.max_gradient_norm is None:
+            return list(gradients), norm
+        factor = self.max_gradient_norm / tf.maximum(norm, self.max_gradient_norm)
+        return [factor * gradient for gradient in gradients], norm
 
     def update(self, trajectory: Trajectory, seed: tf.Tensor) -> Metrics:
         """One iteration of learning.
@@ -280,9 +302,14 @@ class Learner(tf.Module):
             trajectory: the one that was learned from.
             returns: [T, B] G_t, as they were before the update.
         """
+        self.settle(trajectory, returns)
+        self.steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
+
+    def settle(self, trajectory: Trajectory, returns: tf.Tensor) -> None:
+        """Does what ``finish`` does, without counting steps."""
         mask = self._mask(trajectory)
-        for part in self.separate:
-            part.fit.run(
+        for part, fit in self.separate:
+            fit.run(
                 functools.partial(part.predict, trajectory),
                 returns,
                 losses.mean_over_steps(mask),
@@ -295,7 +322,6 @@ class Learner(tf.Module):
         for part in self.regressors:
             if part.network is not self.policy.network:
                 part.adapt(trajectory, trajectory.mask)
-        self.steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
 
     def _returns(self, trajectory: Trajectory, estimates: Estimates | None) -> tf.Tensor:
         """G_t of the scaled, clipped rewards, [T, B]."""

@@ -29,9 +29,7 @@ def sum_over_time(mask: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
     return mask / tf.maximum(tf.reduce_sum(first), 1.0)
 
 
-def score_function_loss(
-    log_prob: tf.Tensor, advantage: tf.Tensor, weight: tf.Tensor
-) -> tf.Tensor:
+def score_function_loss(log_prob: tf.Tensor, advantage: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
     r"""Loss whose gradient is minus the policy gradient, - Σ w ∇ log π(a_t | s_t) A_t.
 
     The score-function estimator of ∇ E[f(x)] (Williams 1992, REINFORCE). The advantage is a

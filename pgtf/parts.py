@@ -1,7 +1,21 @@
 """Imports every part, so that gin knows its name."""
 
-from pgtf import baselines, critics, entropy, estimators, evaluation, fitting, learner, networks
-from pgtf import normalization, policies, rollout, runtime, trainers, training
+from pgtf import (
+    baselines,
+    critics,
+    entropy,
+    estimators,
+    evaluation,
+    fitting,
+    learner,
+    networks,
+    normalization,
+    policies,
+    rollout,
+    runtime,
+    trainers,
+    training,
+)
 from pgtf.configuration import register_keras
 from pgtf.environments import compiled, gym
 

@@ -20,10 +20,9 @@ class ProgressDisplay:
 
     Args:
         total: environment steps of the whole run.
-        first: steps that were taken before, by the run that is resumed.
     """
 
-    def __init__(self, total: int, first: int):
+    def __init__(self, total: int):
         self.console = Console(highlight=False, soft_wrap=True)
         self._total = total
         self._bar = Progress(
@@ -32,10 +31,11 @@ class ProgressDisplay:
             TextColumn("{task.description}"),
             TimeRemainingColumn(compact=True),
             console=self.console,
+            transient=True,
             disable=not self.console.is_terminal,
         )
         # Without a total the bar pulses.
-        self._task = self._bar.add_task("compiling", total=None, completed=first)
+        self._task = self._bar.add_task("building", total=None)
         self._last_line = time.monotonic()
 
     def __enter__(self) -> "ProgressDisplay":
@@ -70,8 +70,12 @@ class ProgressDisplay:
         if not self.console.is_terminal and now - self._last_line > _SECONDS_BETWEEN_LINES:
             self._last_line = now
             if rate:
-                items.append(f"{(self._total - steps) / rate:.0f} s left")
+                items.append(f"{max(0, self._total - steps) / rate:.0f} s left")
             self.say(", ".join(items))
+
+    def stage(self, name: str) -> None:
+        """Shows what is going on beside the steps."""
+        self._bar.update(self._task, description=name)
 
     def say(self, line: str) -> None:
         """Prints a line above the bar."""

@@ -116,7 +116,9 @@ def completed(terminated: tf.Tensor, truncated: tf.Tensor) -> tf.Tensor:
     return tf.minimum(tf.cumsum(ended, axis=0, reverse=True), 1.0)
 
 
-def _backwards(step: Callable[[tf.Tensor, Any], tf.Tensor], last: tf.Tensor, rows: Any) -> tf.Tensor:
+def _backwards(
+    step: Callable[[tf.Tensor, Any], tf.Tensor], last: tf.Tensor, rows: tuple[tf.Tensor, ...]
+) -> tf.Tensor:
     """Folds ``step`` over the rows from the last to the first and stacks the results."""
     length = rows[0].shape[0]
     if length is None or length > _UNROLLED:

@@ -8,9 +8,8 @@ import tensorflow as tf
 
 from pgtf.environments.base import Environment
 from pgtf.errors import ConfigurationError
+from pgtf.scan import scan, scan_while
 from pgtf.trajectory import TimeStep, Trajectory
-
-UNROLLED = 32
 
 Act = Callable[[Any, tf.Tensor], Any]
 
@@ -74,7 +73,7 @@ def unroll(
 
     def move(place: tuple[Any, Any], t: Any) -> tuple[tuple[Any, Any], Any]:
         state, observation = place
-        action = act(observation, seed + tf.stack([1, t]))
+        action = act(observation, seed + tf.stack([1 + t, 0]))
         state, step = environment.step(state, action)
         return (state, step.observation), (observation, action, step)
 
@@ -129,65 +128,6 @@ def _tally(
         tf.reduce_sum(tf.cast(lengths, tf.float32)),
     )
     return tf.concat([times, last[tf.newaxis]], axis=0), running, finished
-
-
-def scan(
-    body: Callable[[Any, Any], tuple[Any, Any]], carry: Any, length: int | tf.Tensor
-) -> tuple[Any, Any]:
-    """Calls ``carry, row = body(carry, t)`` for t = 0 … length - 1 and stacks the rows.
-
-    Short scans of a known length are unrolled in the graph, long ones are loops.
-
-    Args:
-        body: returns the next carry and a row, both nests of tensors.
-        carry: the first carry.
-        length: number of calls, at least 1.
-
-    Returns:
-        The last carry and the nest of stacked rows.
-    """
-    if isinstance(length, int) and length <= UNROLLED:
-        rows = []
-        for t in range(length):
-            carry, row = body(carry, t)
-            rows.append(row)
-        return carry, tf.nest.map_structure(lambda *xs: tf.stack(xs), *rows)
-    return scan_while(body, lambda carry, t: t < length, carry, length)
-
-
-def scan_while(
-    body: Callable[[Any, Any], tuple[Any, Any]],
-    more: Callable[[Any, tf.Tensor], tf.Tensor],
-    carry: Any,
-    length: int | tf.Tensor | None = None,
-) -> tuple[Any, Any]:
-    """Like ``scan``, for as long as ``more(carry, t)`` holds; ``length`` is the number if known."""
-    carry = tf.nest.map_structure(tf.convert_to_tensor, carry)
-    specs = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), carry)
-    shape = tf.function(body, autograph=False).get_concrete_function(specs, tf.TensorSpec((), tf.int32))
-    row_specs = shape.structured_outputs[1]
-    arrays = tf.nest.map_structure(
-        lambda spec: tf.TensorArray(
-            spec.dtype, 0 if length is None else length, length is None, element_shape=spec.shape
-        ),
-        row_specs,
-    )
-
-    def loop(t: tf.Tensor, carry: Any, arrays: Any) -> tuple[tf.Tensor, Any, Any]:
-        carry, row = body(carry, t)
-        written = [
-            array.write(t, x)
-            for array, x in zip(tf.nest.flatten(arrays), tf.nest.flatten(row), strict=True)
-        ]
-        return t + 1, carry, tf.nest.pack_sequence_as(arrays, written)
-
-    _, carry, arrays = tf.while_loop(
-        lambda t, carry, arrays: more(carry, t),
-        loop,
-        (tf.constant(0), carry, arrays),
-        maximum_iterations=length if isinstance(length, int) else None,
-    )
-    return carry, tf.nest.map_structure(lambda array: array.stack(), arrays)
 
 
 @gin.register
@@ -259,7 +199,7 @@ class Episodes:
 
         def move(place: tuple[Any, Any, Any], t: tf.Tensor) -> tuple[Any, Any]:
             state, observation, remaining = place
-            action = act(observation, seed + tf.stack([1, t]))
+            action = act(observation, seed + tf.stack([1 + t, 0]))
             state, step = environment.step(state, action, held=remaining <= 0)
             remaining -= tf.cast(step.terminated | step.truncated, tf.int32)
             return (state, step.observation, remaining), (observation, action, step)

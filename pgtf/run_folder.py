@@ -28,10 +28,12 @@ class RunFolder:
 
     Args:
         path: the folder; it is made when it is claimed.
+        new: whether it must not be there yet; its name gets a number where it is.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, new: bool = False):
         self.path = path
+        self._new = new
 
     @property
     def checkpoints(self) -> Path:
@@ -78,12 +80,24 @@ class RunFolder:
         """
         command = f"python -m pgtf.launch {shlex.join(sys.argv[1:])}\n"
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self._make()
             _replace(self._asked, configuration.text)
             with (self.path / "command.txt").open("a") as file:
                 file.write(command)
         except OSError as error:
             raise ConfigurationError(f"--logdir={self.path} cannot be used: {error}.") from error
+
+    def _make(self) -> None:
+        name, number = self.path.name, 1
+        while True:
+            try:
+                self.path.mkdir(parents=True, exist_ok=not self._new)
+                return
+            except FileExistsError:
+                if not self._new:
+                    raise
+            number += 1
+            self.path = self.path.with_name(f"{name}-{number}")
 
     def write_operative(self, text: str) -> None:
         """Notes down what was used; raises TrainingError where that cannot be."""

@@ -26,7 +26,11 @@ class OverEnvironmentSteps(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step: Any) -> tf.Tensor:
         """Returns the value now; the optimizer's own ``step`` is not used."""
         del step
-        return tf.cast(self._schedule(self._steps), tf.float32)
+        return self.at(self._steps)
+
+    def at(self, steps: tf.Tensor) -> tf.Tensor:
+        """Returns the value after this many environment steps."""
+        return tf.cast(self._schedule(steps), tf.float32)
 
     @classmethod
     def install(cls, optimizer: keras.optimizers.Optimizer, steps: tf.Variable) -> None:

@@ -17,10 +17,14 @@ def silenced_tensorflow() -> Iterator[None]:
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     kept = os.dup(2)
+    # Importing takes seconds; the line is gone when it is done.
+    note, erased = (b"Loading TensorFlow\r", b"\x1b[K") if os.isatty(kept) else (b"", b"")
+    os.write(kept, note)
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
         yield
     finally:
+        os.write(kept, erased)
         os.dup2(kept, 2)
         os.close(kept)

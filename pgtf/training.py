@@ -68,11 +68,13 @@ def train(
             raise ConfigurationError(f"train.{name} must be at least 1, not {count}.")
     for line in configuration.warnings():
         print(f"pgtf: warning: {line}", file=sys.stderr)
-    folder = RunFolder(logdir or default_folder(configuration, trainer.environment.name, seed))
+    default = default_folder(configuration, trainer.environment.name, seed)
+    folder = RunFolder(logdir or default, new=logdir is None)
     folder.check(configuration)
     evaluation = evaluation or Evaluation()
     with contextlib.ExitStack() as stack:
         interruption = stack.enter_context(Interruption())
+        display = stack.enter_context(ProgressDisplay(total_steps))
         stack.callback(trainer.close)
         with _environment_failures(trainer):
             trainer.build(seed)
@@ -82,7 +84,7 @@ def train(
         folder.claim(configuration)
         loop = _Loop(folder, trainer, total_steps, evaluation, log_every, checkpoint_every)
         stack.callback(loop.close)
-        return loop.run(interruption, seed)
+        return loop.run(interruption, display, seed)
 
 
 @contextlib.contextmanager
@@ -149,43 +151,48 @@ class _Loop:
         seconds = time.perf_counter() - since - self._pause
         return (self._steps - first) / seconds if self._steps > first else None
 
-    def run(self, interruption: Interruption, seed: int) -> dict[str, Any]:
+    def run(
+        self, interruption: Interruption, display: ProgressDisplay, seed: int
+    ) -> dict[str, Any]:
         """Trains to the end, or to an interruption.
 
         Raises:
             TrainingError: the run cannot go on.
         """
+        verb = f"Resuming at {self._first:,} steps" if self._resumed else "Training"
+        display.say(f"{verb}: {self._folder.path}")
         try:
-            return self._run(interruption, seed)
-        except TrainingError as error:
-            raise TrainingError(f"{error} {self._last_checkpoint()}") from error
-
-    def _run(self, interruption: Interruption, seed: int) -> dict[str, Any]:
-        with ProgressDisplay(self._total_steps, self._first) as display:
-            verb = f"Resuming at {self._first:,} steps" if self._resumed else "Training"
-            display.say(f"{verb}: {self._folder.path}")
-            pending: list[Report] = []
-            while self._steps < self._total_steps and interruption.signal is None:
-                pending.append(self._iterate())
-                if self._passed(self._log_every):
-                    self._log(pending)
-                    pending = []
-                ends = self._steps >= self._total_steps
-                if not ends and self._evaluation.every and self._passed(self._evaluation.every):
-                    self._evaluate(self._evaluation.episodes)
-                if self._passed(self._checkpoint_every):
-                    self._save()
-                self._seen = self._steps
-                mean = self._window.scalars().get("rollout/ep_rew_mean")
-                display.update(self._seen, self._rate, mean)
-            if pending:
-                self._log(pending)
-            rate = self._rate
-            self._save()
+            rate = self._train(interruption, display)
             score = None
             if interruption.signal is None:
+                display.stage("last evaluation")
                 score = self._evaluate(self._evaluation.final_episodes)
+        except TrainingError as error:
+            raise TrainingError(f"{error} {self._last_checkpoint()}") from error
         return self._summarise(interruption.signal if score is None else None, score, rate, seed)
+
+    def _train(self, interruption: Interruption, display: ProgressDisplay) -> float | None:
+        """Takes all the steps, saves, and returns the steps per second."""
+        pending: list[Report] = []
+        display.stage("compiling")
+        while self._steps < self._total_steps and interruption.signal is None:
+            pending.append(self._iterate())
+            if self._passed(self._log_every):
+                self._log(pending)
+                pending = []
+            ends = self._steps >= self._total_steps
+            if not ends and self._evaluation.every and self._passed(self._evaluation.every):
+                self._evaluate(self._evaluation.episodes)
+            if self._passed(self._checkpoint_every):
+                self._save()
+            self._seen = self._steps
+            mean = self._window.scalars().get("rollout/ep_rew_mean")
+            display.update(self._seen, self._rate, mean)
+        if pending:
+            self._log(pending)
+        rate = self._rate
+        self._save()
+        return rate
 
     def close(self) -> None:
         """Closes the files."""

@@ -1,9 +1,9 @@
 """The data that flows between environments, rollouts and learners.
 
-Every field is a tensor or a nest of tensors; B counts environments and T counts rows of a rollout.
-A row is one call of ``Environment.step``. Environments reset themselves on the call after an episode
-has ended (Gymnasium's ``NEXT_STEP``), so each episode costs one row that is no transition: its
-``mask`` is 0 and no counter, mean or gradient includes it.
+Every field is a tensor or a nest of tensors; B counts environments and T counts rows of a
+rollout. A row is one call of ``Environment.step``. Environments reset themselves on the call after
+an episode has ended (Gymnasium's ``NEXT_STEP``), so each episode costs one row that is no
+transition: its ``mask`` is 0 and no counter, mean or gradient includes it.
 """
 
 from typing import Any, NamedTuple

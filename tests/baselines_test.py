@@ -139,7 +139,7 @@ def test_a_state_value_without_a_network_is_the_critics() -> None:
 
 def test_a_state_value_with_its_own_network_is_subtracted_and_fitted_to_the_same_returns() -> None:
     """REINFORCE with a learned baseline: G = 12, 7; V = 1, 10."""
-    baseline = StateValue(MLP(hidden=()), JointLoss(0.5))
+    baseline: Any = StateValue(MLP(hidden=()), JointLoss(0.5))
     learner = tables(np.zeros((3, 2)), baseline=baseline, discount=5 / 7)
     set_values(baseline.regressor, [1.0, 10.0, 100.0])
     whole = trajectory([0, 1, 2], [0, 0], [7.0, 7.0], [False, True])
@@ -151,7 +151,7 @@ def test_a_state_value_with_its_own_network_is_subtracted_and_fitted_to_the_same
 
 def test_critic_and_baseline_may_be_two_value_functions() -> None:
     """The critic's bootstraps, the baseline's is subtracted, both are fitted to the returns."""
-    baseline = StateValue(MLP(hidden=()), Regression(keras.optimizers.SGD(0.5), num_steps=1))
+    baseline: Any = StateValue(MLP(hidden=()), Regression(keras.optimizers.SGD(0.5), num_steps=1))
     learner = tables(np.zeros((2, 2)), critic=table_v(), baseline=baseline, discount=0.5)
     set_values(learner.critic, [0.0, 8.0])
     set_values(baseline.regressor, [3.0, 0.0])
@@ -192,7 +192,7 @@ def test_under_expected_q_the_mean_advantage_over_actions_is_zero() -> None:
 def test_a_sampled_baseline_is_independent_of_the_actions_taken() -> None:
     """Also when learner and rollout share a seed: with the same noise the advantage would be 0."""
     critic = QCritic(MLP(hidden=()), num_samples=1)
-    learner = Learner(Policy(MLP(hidden=())), critic, ExpectedQ(), LambdaReturn())
+    learner: Any = Learner(Policy(MLP(hidden=())), critic, ExpectedQ(), LambdaReturn())
     learner.build(gym.spaces.Discrete(1), gym.spaces.Box(-np.inf, np.inf, (1,)))
     set_values(critic, [0.0, 1.0])  # Q(s, a) = a
     observation = np.zeros((2, 1000), int)
@@ -248,6 +248,6 @@ EXPECTED_Q = (
 def test_a_baseline_that_needs_another_critic_is_refused_when_built(
     baseline: Any, critic: Any, message: str
 ) -> None:
-    learner = Learner(critic=None if critic is None else critic(), baseline=baseline())
+    learner: Any = Learner(critic=None if critic is None else critic(), baseline=baseline())
     with pytest.raises(ConfigurationError, match=f"^{re.escape(message)}$"):
         learner.build(gym.spaces.Discrete(2), gym.spaces.Discrete(2))

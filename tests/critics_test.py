@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pgtf.critics import Critic, QCritic, VCritic
+from pgtf.critics import QCritic, VCritic
 from pgtf.errors import ConfigurationError
 from pgtf.estimators import TD0, LambdaReturn, MonteCarlo, NStep, ReturnEstimator
 from pgtf.fitting import Regression
@@ -36,7 +36,7 @@ EXPECTED = np.array([6.0, 20.0, 128.0])  # Σ_b π(b|s) Q(s, b)
 STATES, ACTIONS, REWARDS = [0, 1, 0, 2], [0, 1, 1], [1.0, 2.0, 3.0]
 
 
-def targets(critic: Critic, returns: ReturnEstimator, **flags: Any) -> list[float]:
+def targets(critic: Any, returns: ReturnEstimator, **flags: Any) -> list[float]:
     learner = tables(PREFERENCES, critic=critic, returns=returns, discount=0.5)
     set_values(critic, Q if isinstance(critic, QCritic) else EXPECTED)
     _, metrics = learner.loss(trajectory(STATES, ACTIONS, REWARDS, **flags), SEED)
@@ -109,7 +109,7 @@ def test_evaluating_and_predicting_agree() -> None:
 
 def test_an_action_space_that_starts_elsewhere_than_zero() -> None:
     """Heads, and so trajectories, number actions from 0."""
-    learner = Learner(table_policy(), table_q(), returns=TD0(), discount=0.5)
+    learner: Any = Learner(table_policy(), table_q(), returns=TD0(), discount=0.5)
     learner.build(gym.spaces.Discrete(3), gym.spaces.Discrete(2, start=5))
     set_values(learner.critic, Q)
     predicted = learner.critic.predict(trajectory(STATES, ACTIONS, REWARDS))
@@ -119,16 +119,16 @@ def test_an_action_space_that_starts_elsewhere_than_zero() -> None:
 BOX = gym.spaces.Box(-1.0, 1.0, (2,))
 
 
-def continuous(num_samples: int = 8, bootstrap: str = "expected") -> Learner:
+def continuous(num_samples: int = 8, bootstrap: str = "expected") -> Any:
     """Q(s, a) = s + 10 a_0 + 100 a_1 for one number s, and a ~ N(μ(s), σ²)."""
     critic = QCritic(MLP(hidden=()), num_samples=num_samples, bootstrap=bootstrap)
-    learner = Learner(Policy(MLP(hidden=())), critic, returns=TD0(), discount=0.5)
+    learner: Any = Learner(Policy(MLP(hidden=())), critic, returns=TD0(), discount=0.5)
     learner.build(gym.spaces.Box(-9.0, 9.0, (1,)), BOX)
     set_values(critic, [1.0, 10.0, 100.0])
     return learner
 
 
-def gaussian(learner: Learner, mean: list[float], scale: float) -> None:
+def gaussian(learner: Any, mean: list[float], scale: float) -> None:
     head = learner.policy.head
     head.mean.kernel.assign(tf.zeros_like(head.mean.kernel))
     head.mean.bias.assign(mean)
@@ -182,7 +182,7 @@ def test_the_expectation_over_continuous_actions_is_a_mean_over_samples() -> Non
 def test_every_action_space_has_a_q_that_depends_on_the_action(
     action_space: gym.Space[Any],
 ) -> None:
-    learner = Learner(Policy(MLP((4,))), QCritic(MLP((8,)), num_samples=3), returns=TD0())
+    learner: Any = Learner(Policy(MLP((4,))), QCritic(MLP((8,)), num_samples=3), returns=TD0())
     learner.build(gym.spaces.Discrete(3), action_space)
     whole = random_trajectory(1, 4, 20)
     action = learner.policy.act(whole.observation[:-1], SEED)
@@ -251,7 +251,7 @@ def test_values_that_cannot_work_are_refused(binding: dict[str, Any], message: s
 
 def test_a_network_cannot_be_shared_between_observations_and_observations_with_actions() -> None:
     network = MLP()
-    learner = Learner(Policy(network), QCritic(network))
+    learner: Any = Learner(Policy(network), QCritic(network))
     message = "bind QCritic.network to one of its own."
     with pytest.raises(ConfigurationError, match=re.escape(message)):
         learner.build(gym.spaces.Box(-9.0, 9.0, (1,)), BOX)

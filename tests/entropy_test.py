@@ -1,5 +1,7 @@
 """The entropy bonus: its coefficient, and its gradient alone against the closed form."""
 
+from typing import Any
+
 import gymnasium as gym
 import keras
 import numpy as np
@@ -45,7 +47,7 @@ def test_the_gradient_of_the_entropy_alone_is_its_closed_form(reduction: str) ->
 
 def test_a_gaussians_entropy_has_gradient_one_in_each_log_scale() -> None:
     """H = Σ (log σ + ½ log 2πe)."""
-    learner = Learner(
+    learner: Any = Learner(
         Policy(MLP(hidden=())), entropy_bonus=EntropyBonus(0.5), max_gradient_norm=None
     )
     learner.build(gym.spaces.Discrete(2), gym.spaces.Box(-1, 1, (3,)))

@@ -138,7 +138,7 @@ def test_the_weight_of_a_joint_loss() -> None:
     assert np.any(gradients[0] != 0)
 
 
-def value_variables(learner: Learner) -> list[Any]:
+def value_variables(learner: Any) -> list[Any]:
     return [v.value for part in learner.regressors for v in part.trainable_variables]
 
 
@@ -193,7 +193,7 @@ ALGORITHMS: dict[str, Any] = {
 }
 
 
-def random_tables(algorithm: str, **others: Any) -> Learner:
+def random_tables(algorithm: str, **others: Any) -> Any:
     """A learner with numbers in every table that depend on the algorithm alone."""
     rng = np.random.default_rng(0)
     parts = {"optimizer": keras.optimizers.SGD(0.1), **ALGORITHMS[algorithm](), **others}
@@ -286,13 +286,13 @@ def test_rewards_are_scaled_then_clipped() -> None:
     assert metrics["returns"][:, 0].numpy().tolist() == [-3.0 + 0.5 * 3.5, 2.0 + 1.5, 3.0]
 
 
-def one_weight(**parts: Any) -> tuple[Learner, Any]:
+def one_weight(**parts: Any) -> tuple[Any, Any]:
     """A learner of one state and one action, and its one preference."""
     learner = tables([[0.0]], **parts)
     return learner, learner.policy.head.preferences.kernel
 
 
-def apply(learner: Learner, gradient: float) -> dict[str, tf.Tensor]:
+def apply(learner: Any, gradient: float) -> dict[str, tf.Tensor]:
     return learner.apply([tf.constant([[gradient]]), tf.constant([0.0])])
 
 

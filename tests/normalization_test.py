@@ -1,5 +1,7 @@
 """Running statistics against NumPy's over all the data, and when they may move."""
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -88,9 +90,9 @@ def normalized() -> MLP:
 OBSERVATION = np.random.default_rng(2).normal(4.0, 3.0, (6, 2, 3))
 
 
-def example() -> Learner:
+def example() -> Any:
     """A learner with statistics in each network, that have seen something, and its optimizers."""
-    learner = Learner(Policy(normalized()), VCritic(normalized(), Regression(num_steps=2)))
+    learner: Any = Learner(Policy(normalized()), VCritic(normalized(), Regression(num_steps=2)))
     learner.build(gym.spaces.Box(-9, 9, (3,)), gym.spaces.Discrete(2))
     for part in (learner.policy, learner.critic):
         adapt(part.network.normalization, OBSERVATION - 1.0, np.ones((6, 2)))
@@ -129,7 +131,7 @@ def test_the_log_probs_that_are_differentiated_are_those_that_acted() -> None:
 
 
 def test_a_network_that_policy_and_critic_share_counts_each_step_once() -> None:
-    network = normalized()
+    network: Any = normalized()
     learner = Learner(Policy(network), VCritic(network))
     learner.build(gym.spaces.Box(-9, 9, (3,)), gym.spaces.Discrete(2))
     learner.update(trajectory(OBSERVATION, np.zeros((5, 2), int), np.ones((5, 2))), SEED)

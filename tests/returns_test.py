@@ -25,7 +25,7 @@ class Case(NamedTuple):
     discount: float
 
     @property
-    def rows(self) -> tuple[tf.Tensor, ...]:
+    def rows(self) -> tuple[Any, Any, Any]:
         """What every estimator takes first."""
         return tuple(
             tf.constant(x, t) for x, t in zip(self[:3], (tf.float32, tf.bool, tf.bool), strict=True)
@@ -200,19 +200,25 @@ def test_nothing_of_the_next_episode_leaks_into_this_one(
     """What happens after a cut changes no return before it, the true successor's value apart."""
     t = data.draw(st.integers(0, len(case.reward) - 1))
     end = data.draw(st.sampled_from(["terminated", "truncated"]))
-    case = case._replace(**{end: np.where(np.arange(len(case.reward))[:, None] == t, 1, 0)})
+    cut = np.zeros(case.reward.shape, bool)
+    cut[t] = True
+    case = case._replace(terminated=cut) if end == "terminated" else case._replace(truncated=cut)
     first = 1 if end == "terminated" else 2
     later = np.arange(len(case.values))[:, None]
     other = case._replace(
         reward=np.where(later[:-1] > t, 100.0, case.reward),
         values=np.where(later >= t + first, -100.0, case.values),
     )
-    for estimate in (
-        lambda c: lambda_returns(*c.rows, c.v, c.discount, lambda_),
-        lambda c: n_step_returns(*c.rows, c.v, c.discount, 3),
-        lambda c: discounted_returns(*c.rows, c.discount),
-    ):
-        np.testing.assert_array_equal(estimate(case)[: t + 1], estimate(other)[: t + 1])
+    estimates = [
+        (
+            lambda_returns(*c.rows, c.v, c.discount, lambda_),
+            n_step_returns(*c.rows, c.v, c.discount, 3),
+            discounted_returns(*c.rows, c.discount),
+        )
+        for c in (case, other)
+    ]
+    for one, two in zip(*estimates, strict=True):
+        np.testing.assert_array_equal(one[: t + 1], two[: t + 1])
 
 
 @pytest.mark.parametrize(
@@ -227,7 +233,7 @@ def test_long_rollouts_are_folded_in_a_loop_with_the_same_result(
     spec = [tf.TensorSpec((steps, 2), x.dtype) for x in case.rows]
     values = tf.TensorSpec((None if steps is None else steps + 1, 2), tf.float32)
     compiled = tf.function(
-        lambda *x: lambda_returns(*x, 0.9, 0.8),
+        lambda r, end, cut, v: lambda_returns(r, end, cut, v, 0.9, 0.8),
         input_signature=[*spec, values],
         jit_compile=jit_compile,
     )

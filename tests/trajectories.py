@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from pgtf.critics import Critic, QCritic, VCritic
+from pgtf.critics import QCritic, VCritic
 from pgtf.fitting import JointLoss, Regression
 from pgtf.learner import Learner
 from pgtf.networks import MLP
@@ -101,17 +101,17 @@ def table_q(fit: JointLoss | Regression | None = None, bootstrap: str = "expecte
     return QCritic(MLP(hidden=()), fit, bootstrap)
 
 
-def set_preferences(policy: Policy, table: npt.ArrayLike) -> None:
+def set_preferences(policy: Any, table: npt.ArrayLike) -> None:
     """Sets h(s, a), [S, A]."""
     policy.head.preferences.kernel.assign(table)
 
 
-def set_values(critic: Critic, table: npt.ArrayLike) -> None:
+def set_values(critic: Any, table: npt.ArrayLike) -> None:
     """Sets V(s), [S], or Q(s, a), [S, A]."""
     critic.output_layer.kernel.assign(tf.reshape(table, critic.output_layer.kernel.shape))
 
 
-def tables(preferences: npt.ArrayLike, **parts: Any) -> Learner:
+def tables(preferences: npt.ArrayLike, **parts: Any) -> Any:
     """Returns a built learner with a table policy; ``parts`` are the learner's other arguments.
 
     Gradients are not clipped unless ``max_gradient_norm`` says so.
@@ -127,7 +127,7 @@ def tables(preferences: npt.ArrayLike, **parts: Any) -> Learner:
     return learner
 
 
-def gradient_of(learner: Learner, whole: Trajectory, variable: Any) -> Array:
+def gradient_of(learner: Any, whole: Trajectory, variable: Any) -> Array:
     """Returns the gradient of the learner's loss by one of its variables."""
     gradients, _ = learner.gradients(whole, SEED)
     index = [id(v) for v in learner.trainable_variables].index(id(variable))

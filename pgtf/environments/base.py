@@ -42,9 +42,7 @@ class Environment(abc.ABC):
         """
 
     @abc.abstractmethod
-    def step(
-        self, state: Any, action: Any, held: tf.Tensor | None = None
-    ) -> tuple[Any, TimeStep]:
+    def step(self, state: Any, action: Any, held: tf.Tensor | None = None) -> tuple[Any, TimeStep]:
         """Moves every copy by one step.
 
         A copy whose last step terminated or truncated ignores its action and resets itself: the row

@@ -16,15 +16,20 @@ from pgtf.policies.head import Head
 class Policy(keras.Layer):
     """A distribution over actions for each observation.
 
+    Attributes:
+        head: the one that was bound or chosen, once built.
+
     Args:
         network: maps observations to features; an ``MLP`` when unbound.
         head: maps features to a distribution; chosen from the action space when unbound.
     """
 
+    head: Head
+
     def __init__(self, network: Network | None = None, head: Head | None = None):
         super().__init__()
         self.network = network or MLP()
-        self.head = head
+        self._bound_head = head
 
     def build(self, observation_space: gym.Space, action_space: gym.Space) -> None:
         """Makes every variable.
@@ -36,8 +41,7 @@ class Policy(keras.Layer):
         Raises:
             ConfigurationError: the network or the head does not fit its space.
         """
-        if self.head is None:
-            self.head = default_head(action_space)
+        self.head = self._bound_head or default_head(action_space)
         if not self.network.built:
             self.network.build(observation_space)
         self.head.build(self.network.num_features, action_space)

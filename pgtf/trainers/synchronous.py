@@ -11,6 +11,7 @@ from pgtf.environments.base import Environment
 from pgtf.environments.gym import GymEnvironment
 from pgtf.learner import Learner, Metrics
 from pgtf.rollout import Carry, Episodes, Rollouts
+from pgtf.scan import UNROLLED, scan_while
 from pgtf.trainers.trainer import Report, Trainer
 from pgtf.trajectory import Trajectory
 
@@ -50,12 +51,12 @@ class SynchronousTrainer(Trainer):
         """Makes every variable, starts the environments and traces the graph."""
         environment = self.environment
         self.learner.build(environment.observation_space, environment.action_space)
-        self._seed = tf.constant([seed, 0x5EED], tf.int32)
+        self._seed = tf.constant(seeded(seed))
         self._names: list[str] = []
         self._taped = (
             environment.compiled
             and isinstance(self.rollout, Rollouts)
-            and self.rollout.num_steps <= rollouts.UNROLLED
+            and self.rollout.num_steps <= UNROLLED
             and TapedActing.supports(self.learner)
         )
         self._act = tf.function(self.policy.act, autograph=False, jit_compile=self.jit_compile)
@@ -68,7 +69,9 @@ class SynchronousTrainer(Trainer):
         if environment.compiled:
             self._saved_carry = [tf.Variable(leaf) for leaf in tf.nest.flatten(self._carry)]
         specs = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), self._carry)
-        self._iteration = tf.function(self._iterate_once, autograph=False).get_concrete_function(specs)
+        self._iteration = tf.function(self._iterate_once, autograph=False).get_concrete_function(
+            specs
+        )
         self._several = None
         if static:
             self._several = tf.function(
@@ -157,21 +160,24 @@ class SynchronousTrainer(Trainer):
         return tf.stack([metrics[name] for name in self._names]), metrics["advantage"]
 
     def _iterate_several(self, carry: Carry, limit: tf.Tensor) -> tuple[Any, ...]:
-        assert isinstance(self.rollout, Rollouts)
-        batch = self.rollout.num_steps * self.environment.num_envs
+        outputs = self._iteration.structured_outputs
+        batch = outputs[3]["train/advantages"].shape.num_elements()
         most = max(1, _STEPS_PER_CALL[self.environment.compiled] // batch)
-        empty = tf.nest.map_structure(
-            lambda spec: tf.zeros(spec.shape, spec.dtype), self._iteration.structured_outputs[3]
-        )
+        empty = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), outputs[3])
 
         def once(place: tuple[Carry, tf.Tensor, Any], t: tf.Tensor) -> tuple[Any, Any]:
             carry, scalars, episodes, histograms = self._iteration(place[0])
             return (carry, t + 1, histograms), (scalars, episodes)
 
-        (carry, count, histograms), (scalars, episodes) = rollouts.scan_while(
+        (carry, count, histograms), (scalars, episodes) = scan_while(
             once,
             lambda place, t: (t < most) & (self.steps < limit),
             (carry, tf.constant(0), empty),
             most if self.environment.compiled else None,
         )
         return carry, count, scalars, episodes, histograms
+
+
+def seeded(seed: int) -> list[int]:
+    """The root of a run's stateless random numbers, int32 [2]."""
+    return [seed, 0x5EED]

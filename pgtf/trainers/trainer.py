@@ -1,6 +1,7 @@
 """The contract between the training loop and what drives learning."""
 
 import abc
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,6 +54,10 @@ class Trainer(abc.ABC):
     @abc.abstractmethod
     def trackables(self) -> dict[str, Any]:
         """What a checkpoint has to hold, by name."""
+
+    def members(self) -> Iterator[str]:
+        """Makes ``policy`` each of the policies that are trained, in turn, and yields its name."""
+        yield ""
 
     def saving(self) -> None:
         """Is called before ``trackables`` are saved."""

@@ -1,6 +1,8 @@
 """The Bernoulli policy against enumeration."""
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import gymnasium as gym
 import hypothesis
@@ -17,19 +19,19 @@ LOGITS = np.array([0.4, -1.0, 1.5])
 ACTIONS = np.array(list(itertools.product([0, 1], repeat=3)))
 
 
-def _head(n=3, num_features=1):
+def _head(n: Any = 3, num_features: int = 1) -> Bernoulli:
     head = Bernoulli()
     head.build(num_features, gym.spaces.MultiBinary(n))
     return head
 
 
-def _probabilities():
+def _probabilities() -> np.ndarray:
     """π of each of the eight actions: the product over bits of p or 1 − p."""
     p = special.expit(LOGITS)
     return np.prod(np.where(ACTIONS == 1, p, 1 - p), -1)
 
 
-def test_probabilities_are_products_over_bits_and_sum_to_one(constant):
+def test_probabilities_are_products_over_bits_and_sum_to_one(constant: Callable[..., Any]) -> None:
     head = _head()
     constant(head.logits, LOGITS)
     log_prob = head.distribution(np.zeros([8, 1], np.float32)).log_prob(ACTIONS)
@@ -37,7 +39,11 @@ def test_probabilities_are_products_over_bits_and_sum_to_one(constant):
     assert np.exp(log_prob).sum() == pytest.approx(1, abs=1e-6)
 
 
-def test_samples_come_with_their_probabilities(compiled, constant, assert_frequencies):
+def test_samples_come_with_their_probabilities(
+    compiled: Callable[..., Any],
+    constant: Callable[..., Any],
+    assert_frequencies: Callable[..., Any],
+) -> None:
     """Over whole actions, so that the bits are found independent as well."""
     head = _head()
     constant(head.logits, LOGITS)
@@ -47,21 +53,21 @@ def test_samples_come_with_their_probabilities(compiled, constant, assert_freque
     assert_frequencies(actions.numpy() @ [4, 2, 1], _probabilities())
 
 
-def test_the_entropy_is_the_sum_of_the_bits(constant):
+def test_the_entropy_is_the_sum_of_the_bits(constant: Callable[..., Any]) -> None:
     head = _head()
     constant(head.logits, LOGITS)
     expected = special.entr(_probabilities()).sum()
     np.testing.assert_allclose(head.distribution(tf.zeros([1, 1])).entropy(), [expected], rtol=1e-5)
 
 
-def test_the_mode_is_the_most_probable_action(constant):
+def test_the_mode_is_the_most_probable_action(constant: Callable[..., Any]) -> None:
     head = _head()
     constant(head.logits, LOGITS)
     mode = head.distribution(tf.zeros([1, 1])).mode()
     np.testing.assert_array_equal(mode, ACTIONS[[np.argmax(_probabilities())]])
 
 
-def test_bits_may_have_any_shape(constant):
+def test_bits_may_have_any_shape(constant: Callable[..., Any]) -> None:
     head = _head((2, 3))
     constant(head.logits, [[9, -9, 9], [-9, 9, -9]])
     distribution = head.distribution(np.zeros([5, 1], np.float32))
@@ -71,13 +77,13 @@ def test_bits_may_have_any_shape(constant):
 
 
 @pytest.fixture(scope="module")
-def everything():
+def everything() -> Callable[..., Any]:
     """log π of both actions, H, a sample's log π, and the gradients with respect to the logit."""
     head = _head(1)
     head.logits.kernel.assign([[1.0]])
 
     @tf.function(jit_compile=True)
-    def compute(logit):
+    def compute(logit: tf.Tensor) -> tuple[tf.Tensor, ...]:
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(logit)
             distribution = head.distribution(tf.broadcast_to(logit, [2, 1]))
@@ -92,7 +98,7 @@ def everything():
 @hypothesis.given(st.floats(-1e4, 1e4))
 @hypothesis.example(-1e4)
 @hypothesis.example(1e4)
-def test_extreme_logits_stay_finite(everything, logit):
+def test_extreme_logits_stay_finite(everything: Callable[..., Any], logit: float) -> None:
     results = everything(logit)
     assert all(np.all(np.isfinite(result)) for result in results)
     _, entropy, of_sample, *_ = results
@@ -100,7 +106,7 @@ def test_extreme_logits_stay_finite(everything, logit):
     assert np.all(of_sample.numpy() > -30)
 
 
-def test_another_space_is_refused():
+def test_another_space_is_refused() -> None:
     with pytest.raises(ConfigurationError) as error:
         Bernoulli().build(3, gym.spaces.MultiDiscrete([2, 2]))
     assert str(error.value) == (

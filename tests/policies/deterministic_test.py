@@ -1,25 +1,39 @@
 """The deterministic policy: one action, no score."""
 
+from collections.abc import Callable
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from pgtf import policies
 from pgtf.errors import ConfigurationError
-from pgtf.policies import Deterministic
+from pgtf.policies import (
+    Bernoulli,
+    Beta,
+    Deterministic,
+    Gaussian,
+    Head,
+    Joint,
+    MultiSoftmax,
+    Softmax,
+    TanhGaussian,
+)
 
 FEATURES = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
 
 
-def _head(space):
+def _head(space: gym.Space) -> Deterministic:
     head = Deterministic(gain=1.0)
     head.build(3, space)
     return head
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (2, 2)], ids=["scalar", "one", "matrix"])
-def test_an_action_in_a_box_is_linear_in_the_features_and_not_clipped(shape, constant):
+def test_an_action_in_a_box_is_linear_in_the_features_and_not_clipped(
+    shape: tuple[int, ...], constant: Callable[..., Any]
+) -> None:
     head = _head(gym.spaces.Box(-1, 1, shape))
     actions = head.distribution(FEATURES).mode()
     kernel = head.linear.kernel.numpy()
@@ -28,7 +42,7 @@ def test_an_action_in_a_box_is_linear_in_the_features_and_not_clipped(shape, con
     assert np.all(head.distribution(FEATURES).mode() == 7)
 
 
-def test_a_discrete_action_is_the_most_preferred():
+def test_a_discrete_action_is_the_most_preferred() -> None:
     head = _head(gym.spaces.Discrete(5))
     actions = head.distribution(FEATURES).mode()
     assert actions.dtype == tf.int32
@@ -36,7 +50,9 @@ def test_a_discrete_action_is_the_most_preferred():
 
 
 @pytest.mark.parametrize("space", [gym.spaces.Box(-1, 1, (2,)), gym.spaces.Discrete(5)])
-def test_the_same_observation_gives_the_same_action(space, compiled):
+def test_the_same_observation_gives_the_same_action(
+    space: gym.Space, compiled: Callable[..., Any]
+) -> None:
     head = _head(space)
     sample = compiled(lambda seed: head.distribution(FEATURES).sample(seed=seed))
     mode = head.distribution(FEATURES).mode().numpy()
@@ -46,10 +62,17 @@ def test_the_same_observation_gives_the_same_action(space, compiled):
     np.testing.assert_array_equal(several, np.stack([mode] * 3))
 
 
-def test_it_alone_has_no_score():
-    heads = [policies.Softmax, policies.Gaussian, policies.TanhGaussian, policies.Beta]
-    heads += [policies.Bernoulli, policies.MultiSoftmax, policies.Joint]
-    assert all(head.has_score for head in heads)
+def test_it_alone_has_no_score() -> None:
+    others: list[type[Head]] = [
+        Softmax,
+        Gaussian,
+        TanhGaussian,
+        Beta,
+        Bernoulli,
+        MultiSoftmax,
+        Joint,
+    ]
+    assert all(head.has_score for head in others)
     assert not Deterministic.has_score
     distribution = _head(gym.spaces.Discrete(5)).distribution(FEATURES)
     for ask in (lambda: distribution.log_prob([0] * 4), distribution.entropy):
@@ -57,7 +80,7 @@ def test_it_alone_has_no_score():
             ask()
 
 
-def test_another_space_is_refused():
+def test_another_space_is_refused() -> None:
     with pytest.raises(ConfigurationError) as error:
         Deterministic().build(3, gym.spaces.MultiBinary(2))
     assert str(error.value) == (

@@ -1,5 +1,8 @@
 """The Gaussian policy against the lecture's closed forms."""
 
+from collections.abc import Callable
+from typing import Any
+
 import gymnasium as gym
 import hypothesis
 import numpy as np
@@ -14,14 +17,14 @@ from pgtf.policies import Gaussian
 FEATURES = np.array([[0.5, -1.0, 2.0]], np.float32)
 
 
-def _head(shape=(2,), num_features=3, **bindings):
+def _head(shape: tuple[int, ...] = (2,), num_features: int = 3, **bindings: Any) -> Gaussian:
     head = Gaussian(**bindings)
     head.build(num_features, gym.spaces.Box(-1, 1, shape))
     return head
 
 
 @pytest.mark.parametrize("scale", ["fixed", "learned", "state_dependent"])
-def test_the_score_is_the_slides_corrected(scale, constant):
+def test_the_score_is_the_slides_corrected(scale: str, constant: Callable[..., Any]) -> None:
     """∇ log π = (a − μ)/σ² ∇μ, here with ∇_W μ_i = x ⊗ e_i; the slide has the sign turned round."""
     head = _head(scale=scale, initial_scale=0.7)
     if scale == "state_dependent":
@@ -35,7 +38,7 @@ def test_the_score_is_the_slides_corrected(scale, constant):
     np.testing.assert_allclose(bias, score, rtol=1e-5)
 
 
-def test_the_score_of_a_learned_scale_is_its_closed_form():
+def test_the_score_of_a_learned_scale_is_its_closed_form() -> None:
     """∂ log π / ∂ log σ = ((a − μ)/σ)² − 1."""
     head = _head(scale="learned", initial_scale=0.7)
     action = np.array([[1.3, -0.4]], np.float32)
@@ -45,13 +48,13 @@ def test_the_score_of_a_learned_scale_is_its_closed_form():
     np.testing.assert_allclose(tape.gradient(log_prob, head.log_scale), deviation**2 - 1, rtol=1e-5)
 
 
-def test_a_fixed_scale_is_no_parameter():
+def test_a_fixed_scale_is_no_parameter() -> None:
     assert len(_head(scale="fixed").trainable_variables) == 2
     assert len(_head(scale="learned").trainable_variables) == 3
     assert len(_head(scale="state_dependent").trainable_variables) == 4
 
 
-def test_a_state_dependent_variance_is_softplus_of_the_features():
+def test_a_state_dependent_variance_is_softplus_of_the_features() -> None:
     """σ² = softplus(W x + c) + 1e-6, where softplus(c) + 1e-6 is the initial variance."""
     head = _head(scale="state_dependent", initial_scale=0.5)
     np.testing.assert_allclose(head.components(0 * FEATURES).scale, [[0.5, 0.5]], rtol=1e-6)
@@ -62,7 +65,9 @@ def test_a_state_dependent_variance_is_softplus_of_the_features():
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (2, 3)], ids=["scalar", "one", "matrix"])
-def test_the_log_prob_and_entropy_are_the_closed_forms(shape, constant):
+def test_the_log_prob_and_entropy_are_the_closed_forms(
+    shape: tuple[int, ...], constant: Callable[..., Any]
+) -> None:
     """log π = Σ_i log N(a_i; μ_i, σ_i²) and H = Σ_i ½ log(2πe σ_i²), for a Box of any shape."""
     rng = np.random.default_rng(0)
     head = _head(shape)
@@ -80,7 +85,7 @@ def test_the_log_prob_and_entropy_are_the_closed_forms(shape, constant):
 
 
 @pytest.mark.parametrize("scale", [0.05, 1.0, 20.0])
-def test_the_density_integrates_to_one(scale, constant):
+def test_the_density_integrates_to_one(scale: float, constant: Callable[..., Any]) -> None:
     head = _head((1,), scale="fixed", initial_scale=scale)
     constant(head.mean, [0.3])
     grid = np.linspace(0.3 - 8 * scale, 0.3 + 8 * scale, 2001, dtype=np.float32)
@@ -90,8 +95,11 @@ def test_the_density_integrates_to_one(scale, constant):
 
 @pytest.mark.parametrize("scale", ["fixed", "learned", "state_dependent"])
 def test_samples_are_normal_and_their_dimensions_independent(
-    scale, compiled, constant, assert_distributed
-):
+    scale: str,
+    compiled: Callable[..., Any],
+    constant: Callable[..., Any],
+    assert_distributed: Callable[..., Any],
+) -> None:
     head = _head(scale=scale, initial_scale=0.3)
     constant(head.mean, [2.0, -1.0])
     features = np.zeros([1, 3], np.float32)
@@ -103,24 +111,24 @@ def test_samples_are_normal_and_their_dimensions_independent(
     assert stats.pearsonr(actions[:, 0], actions[:, 1]).pvalue > 1e-4
 
 
-def test_actions_are_not_clipped(constant):
+def test_actions_are_not_clipped(constant: Callable[..., Any]) -> None:
     head = _head(scale="fixed", initial_scale=1.0)
     constant(head.mean, [5.0, 5.0])
     assert np.all(head.distribution(FEATURES).mode() == 5)
     assert np.any(head.distribution(FEATURES).sample(100, seed=[1, 2]) > 5)
 
 
-def test_a_narrow_policy_far_from_zero_keeps_its_precision(constant):
+def test_a_narrow_policy_far_from_zero_keeps_its_precision(constant: Callable[..., Any]) -> None:
     """x/σ − μ/σ, as tfp has it, cancels: with σ = 1e-5 around 8 it is wrong by hundreds of nats."""
     head = _head((1,), scale="fixed", initial_scale=1e-5)
     constant(head.mean, [8.0])
-    action = np.float32([[8.0 + 2.0**-16]])
+    action = np.array([[8.0 + 2.0**-16]], np.float32)
     log_prob = head.distribution(FEATURES).log_prob(action)
     np.testing.assert_allclose(log_prob, stats.norm.logpdf(2.0**-16, 0, 1e-5), rtol=1e-5)
 
 
 @pytest.fixture(scope="module")
-def everything():
+def everything() -> Callable[..., Any]:
     """log π, H, and the gradients of both with respect to μ and the parameter of σ."""
     heads = [_head((1,), 2, scale="learned"), _head((1,), 2, scale="state_dependent")]
     for head in heads:
@@ -128,7 +136,9 @@ def everything():
     heads[1].raw_variance.kernel.assign([[0.0], [1.0]])
 
     @tf.function(jit_compile=True)
-    def compute(mean, log_scale, raw, action):
+    def compute(
+        mean: tf.Tensor, log_scale: tf.Tensor, raw: tf.Tensor, action: tf.Tensor
+    ) -> list[tf.Tensor]:
         results = []
         heads[0].log_scale.assign(log_scale[0])
         features = tf.concat([mean, raw], -1)
@@ -151,12 +161,14 @@ def everything():
 )
 @hypothesis.example(1e4, -6, -1e4, -1e4)
 @hypothesis.example(-1e4, 6, 1e4, 1e4)
-def test_extreme_parameters_stay_finite(everything, mean, log10_scale, raw, action):
+def test_extreme_parameters_stay_finite(
+    everything: Callable[..., Any], mean: float, log10_scale: float, raw: float, action: float
+) -> None:
     results = everything(mean, log10_scale * np.log(10), raw, action)
     assert all(np.all(np.isfinite(result)) for result in results)
 
 
-def test_another_space_is_refused():
+def test_another_space_is_refused() -> None:
     with pytest.raises(ConfigurationError) as error:
         Gaussian().build(3, gym.spaces.Discrete(3))
     assert str(error.value) == (
@@ -165,7 +177,7 @@ def test_another_space_is_refused():
     )
 
 
-def test_impossible_scales_are_refused():
+def test_impossible_scales_are_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"Gaussian.scale is 'diagonal': bind it to"):
         _head(scale="diagonal")
     with pytest.raises(ConfigurationError, match=r"Gaussian.initial_scale is 0.0: bind it to"):

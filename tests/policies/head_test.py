@@ -1,5 +1,7 @@
 """What every head promises, whatever its distribution."""
 
+from typing import Any
+
 import gin
 import keras
 import numpy as np
@@ -9,8 +11,9 @@ from gymnasium import spaces
 
 from pgtf import policies
 from pgtf.errors import ConfigurationError
-from pgtf.policies import default_head
+from pgtf.policies import Head, default_head
 
+HeadAndSpace = tuple[Head, spaces.Space]
 NUM_FEATURES = 3
 BOX = spaces.Box(-2, 2, (2,))
 # A head's gin reference and a space for it.
@@ -28,13 +31,13 @@ HEADS = {
 
 
 @gin.configurable
-def bound_head(head):
+def bound_head(head: Head) -> Head:
     """Returns what gin made of a reference."""
     return head
 
 
 @pytest.fixture(params=list(HEADS))
-def head_and_space(request):
+def head_and_space(request: pytest.FixtureRequest) -> HeadAndSpace:
     reference, space = HEADS[request.param]
     gin.parse_config(f"bound_head.head = {reference}\nstate/Gaussian.scale = 'state_dependent'\n")
     head = bound_head()
@@ -44,22 +47,22 @@ def head_and_space(request):
     return head, space
 
 
-def _features(*leading):
+def _features(*leading: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(*leading, NUM_FEATURES)).astype(np.float32)
 
 
-def _evaluate(head, features, action):
+def _evaluate(head: Head, features: Any, action: Any) -> tuple[Any, Any, Any]:
     distribution = head.distribution(features)
     return distribution.log_prob(action), distribution.entropy(), distribution.mode()
 
 
-def _assert_close(actual, expected):
+def _assert_close(actual: Any, expected: Any) -> None:
     tf.nest.map_structure(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-5), actual, expected
     )
 
 
-def test_leading_dimensions_are_the_batch(head_and_space):
+def test_leading_dimensions_are_the_batch(head_and_space: HeadAndSpace) -> None:
     """[T, B, F] gives what each row gives by itself; a batch of one stays a batch."""
     head, _ = head_and_space
     features = _features(3, 4)
@@ -81,14 +84,14 @@ def test_leading_dimensions_are_the_batch(head_and_space):
     )
 
 
-def test_a_batch_of_unknown_size_is_accepted(head_and_space):
+def test_a_batch_of_unknown_size_is_accepted(head_and_space: HeadAndSpace) -> None:
     head, _ = head_and_space
     features = _features(4)
     expected = head.distribution(features).sample(seed=[1, 2])
     signature = [tf.TensorSpec([None, NUM_FEATURES])]
 
     @tf.function(input_signature=signature)
-    def draw(features):
+    def draw(features: tf.Tensor) -> tuple[Any, ...]:
         distribution = head.distribution(features)
         action = distribution.sample(seed=tf.constant([1, 2]))
         return action, distribution.log_prob(action), distribution.entropy(), distribution.mode()
@@ -98,7 +101,7 @@ def test_a_batch_of_unknown_size_is_accepted(head_and_space):
     _assert_close(tuple(rest), _evaluate(head, features, expected))
 
 
-def test_sampled_actions_are_finite_under_their_own_density(head_and_space):
+def test_sampled_actions_are_finite_under_their_own_density(head_and_space: HeadAndSpace) -> None:
     head, _ = head_and_space
     distribution = head.distribution(_features(500))
     log_prob = distribution.log_prob(distribution.sample(seed=[1, 2]))
@@ -106,7 +109,7 @@ def test_sampled_actions_are_finite_under_their_own_density(head_and_space):
     assert np.mean(log_prob + distribution.entropy()) == pytest.approx(0, abs=6 * 3 / 500**0.5)
 
 
-def test_other_parameters_can_be_evaluated_as_one_xla_program(head_and_space):
+def test_other_parameters_can_be_evaluated_as_one_xla_program(head_and_space: HeadAndSpace) -> None:
     """A stack of parameters under StatelessScope, vectorized_map and XLA, as in evolution.
 
     Members 0 and 1 differ in parameters and seed, 2 repeats 1, and 3 has its parameters alone.
@@ -117,7 +120,7 @@ def test_other_parameters_can_be_evaluated_as_one_xla_program(head_and_space):
     pairs = [rng.normal(0, 0.5, (2, *v.shape)).astype(np.float32) for v in variables]
     features = _features(40)
 
-    def member(arguments):
+    def member(arguments: tuple[Any, tf.Tensor]) -> tuple[Any, Any]:
         values, seed = arguments
         with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
             action = head.distribution(features).sample(seed=seed)
@@ -127,7 +130,9 @@ def test_other_parameters_can_be_evaluated_as_one_xla_program(head_and_space):
     population = [tf.constant(pair[[0, 1, 1, 1]]) for pair in pairs]
     members = program(population, tf.constant([[1, 2], [3, 4], [3, 4], [5, 6]]))
     members = [tf.nest.map_structure(lambda x, i=i: x[i].numpy(), members) for i in range(4)]
-    for (action, evaluation), member_values in zip(members[:2], zip(*pairs, strict=True)):
+    for (action, evaluation), member_values in zip(
+        members[:2], zip(*pairs, strict=True), strict=True
+    ):
         for variable, value in zip(variables, member_values, strict=True):
             variable.assign(value)
         _assert_close(evaluation, _evaluate(head, features, action))
@@ -137,7 +142,7 @@ def test_other_parameters_can_be_evaluated_as_one_xla_program(head_and_space):
     assert not any(np.array_equal(a, b) for a, b in zip(drawn, other, strict=True))
 
 
-def test_it_computes_in_float32_on_half_precision_features(head_and_space):
+def test_it_computes_in_float32_on_half_precision_features(head_and_space: HeadAndSpace) -> None:
     head, _ = head_and_space
     distribution = head.distribution(tf.cast(_features(4), tf.bfloat16))
     assert distribution.log_prob(distribution.sample(seed=[1, 2])).dtype == tf.float32
@@ -154,11 +159,11 @@ def test_it_computes_in_float32_on_half_precision_features(head_and_space):
         (spaces.Dict(a=BOX), policies.Joint),
     ],
 )
-def test_a_head_is_chosen_from_the_space(space, head):
+def test_a_head_is_chosen_from_the_space(space: spaces.Space, head: type[Head]) -> None:
     assert type(default_head(space)) is head
 
 
-def test_a_space_without_a_head_is_refused():
+def test_a_space_without_a_head_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="no policy head for the action space Text: wrap"):
         default_head(spaces.Text(3))
     with pytest.raises(ConfigurationError, match="no policy head for the action space Text: wrap"):

@@ -1,6 +1,8 @@
 """The product of softmaxes against enumeration, with unequal numbers of choices."""
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import gymnasium as gym
 import hypothesis
@@ -22,17 +24,17 @@ PROBABILITIES = np.prod(
 )
 
 
-def _head(nvec, num_features=1):
+def _head(nvec: Any, num_features: int = 1) -> MultiSoftmax:
     head = MultiSoftmax()
     head.build(num_features, gym.spaces.MultiDiscrete(nvec))
     return head
 
 
 @pytest.fixture
-def policy(constant):
+def policy(constant: Callable[..., Any]) -> Callable[..., Any]:
     """Makes n rows of the distribution over ACTIONS."""
 
-    def make(n=1):
+    def make(n: int = 1) -> Any:
         head = _head(NVEC)
         constant(head.preferences, np.concatenate(LOGITS))
         return head.distribution(np.zeros([n, 1], np.float32))
@@ -40,13 +42,15 @@ def policy(constant):
     return make
 
 
-def test_probabilities_are_products_of_softmaxes_and_sum_to_one(policy):
+def test_probabilities_are_products_of_softmaxes_and_sum_to_one(policy: Callable[..., Any]) -> None:
     log_prob = policy(len(ACTIONS)).log_prob(ACTIONS)
     np.testing.assert_allclose(np.exp(log_prob), PROBABILITIES, rtol=1e-5)
     assert np.exp(log_prob).sum() == pytest.approx(1, abs=1e-6)
 
 
-def test_samples_come_with_their_probabilities(policy, compiled, assert_frequencies):
+def test_samples_come_with_their_probabilities(
+    policy: Callable[..., Any], compiled: Callable[..., Any], assert_frequencies: Callable[..., Any]
+) -> None:
     """Over whole actions, so that the entries are found independent as well."""
     distribution = policy()
     sample = compiled(lambda seed: distribution.sample(50_000, seed=seed))
@@ -56,15 +60,15 @@ def test_samples_come_with_their_probabilities(policy, compiled, assert_frequenc
     assert_frequencies(actions.numpy() @ [8, 4, 1], PROBABILITIES)
 
 
-def test_the_entropy_is_the_sum_over_entries(policy):
+def test_the_entropy_is_the_sum_over_entries(policy: Callable[..., Any]) -> None:
     np.testing.assert_allclose(policy().entropy(), [special.entr(PROBABILITIES).sum()], rtol=1e-5)
 
 
-def test_the_mode_is_the_most_probable_action(policy):
+def test_the_mode_is_the_most_probable_action(policy: Callable[..., Any]) -> None:
     np.testing.assert_array_equal(policy().mode(), ACTIONS[[np.argmax(PROBABILITIES)]])
 
 
-def test_every_weight_is_a_preference_of_some_choice():
+def test_every_weight_is_a_preference_of_some_choice() -> None:
     """Unequal entries are padded in the computation, and not by weights that nothing can move."""
     head = _head(NVEC, 5)
     with tf.GradientTape() as tape:
@@ -74,7 +78,7 @@ def test_every_weight_is_a_preference_of_some_choice():
         assert np.all(gradient.numpy() != 0)
 
 
-def test_entries_may_have_any_shape(constant):
+def test_entries_may_have_any_shape(constant: Callable[..., Any]) -> None:
     head = _head([[3, 2], [4, 2]])
     # In the order of the entries: 3, 2, 4 and 2 choices.
     constant(head.preferences, [0, 0, 9, 9, 0, 0, 9, 0, 0, 0, 9])
@@ -85,13 +89,13 @@ def test_entries_may_have_any_shape(constant):
 
 
 @pytest.fixture(scope="module")
-def everything():
+def everything() -> Callable[..., Any]:
     """log π of two actions, H, a sample's log π, and the gradients of log π and H."""
     head = _head([3, 2], 5)
     head.preferences.kernel.assign(np.eye(5))
 
     @tf.function(jit_compile=True)
-    def compute(logits):
+    def compute(logits: tf.Tensor) -> tuple[tf.Tensor, ...]:
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(logits)
             distribution = head.distribution(tf.broadcast_to(logits, [2, 5]))
@@ -104,8 +108,10 @@ def everything():
 
 
 @hypothesis.given(arrays(np.float32, (1, 5), elements=st.floats(-1e4, 1e4, width=32)))
-@hypothesis.example(np.float32([[-1e4, -1e4, 1e4, -1e4, -1e4]]))
-def test_extreme_preferences_stay_finite(everything, logits):
+@hypothesis.example(np.array([[-1e4, -1e4, 1e4, -1e4, -1e4]], np.float32))
+def test_extreme_preferences_stay_finite(
+    everything: Callable[..., Any], logits: np.ndarray
+) -> None:
     results = everything(logits)
     assert all(np.all(np.isfinite(result)) for result in results)
     _, entropy, of_sample, *_ = results
@@ -113,7 +119,7 @@ def test_extreme_preferences_stay_finite(everything, logits):
     assert np.all(of_sample.numpy() > -60)
 
 
-def test_another_space_is_refused():
+def test_another_space_is_refused() -> None:
     with pytest.raises(ConfigurationError) as error:
         MultiSoftmax().build(3, gym.spaces.Discrete(2))
     assert str(error.value) == (

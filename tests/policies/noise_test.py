@@ -1,5 +1,8 @@
 """Random numbers: uniform, normal, and independent from seed to seed."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 from scipy import stats
@@ -7,19 +10,23 @@ from scipy import stats
 from pgtf.policies.noise import normal, uniform
 
 
-def test_uniform_numbers_fill_the_unit_interval(compiled, assert_distributed):
+def test_uniform_numbers_fill_the_unit_interval(
+    compiled: Callable[..., Any], assert_distributed: Callable[..., Any]
+) -> None:
     numbers = compiled(lambda seed: uniform([100_000], seed))(tf.constant([7, 1])).numpy()
     assert numbers.min() >= 0
     assert numbers.max() < 1
     assert_distributed(numbers, stats.uniform.cdf)
 
 
-def test_normal_numbers_are_standard_normal(compiled, assert_distributed):
+def test_normal_numbers_are_standard_normal(
+    compiled: Callable[..., Any], assert_distributed: Callable[..., Any]
+) -> None:
     numbers = compiled(lambda seed: normal([100_000], seed))(tf.constant([7, 2])).numpy()
     assert_distributed(numbers, stats.norm.cdf)
 
 
-def test_neighbouring_numbers_and_seeds_are_independent(compiled):
+def test_neighbouring_numbers_and_seeds_are_independent(compiled: Callable[..., Any]) -> None:
     """A rollout's seeds are neighbours: rows are seeds (0, i), columns the numbers of one draw."""
     draw = compiled(lambda s: tf.map_fn(lambda i: uniform([4], tf.stack([0, i])), s, tf.float32))
     numbers = draw(tf.range(20_000)).numpy()
@@ -34,7 +41,7 @@ def test_neighbouring_numbers_and_seeds_are_independent(compiled):
         assert stats.chisquare(counts).pvalue > 1e-4, name
 
 
-def test_a_seed_is_both_its_numbers():
+def test_a_seed_is_both_its_numbers() -> None:
     draws = [tuple(uniform([4], seed).numpy()) for seed in ([1, 2], [2, 1], [1, 3], [1, -2])]
     assert len(set(draws)) == len(draws)
     assert tuple(uniform([4], [1, 2]).numpy()) == draws[0]

@@ -23,14 +23,12 @@ _INERTIA = 1.0
 
 
 @gin.register
-class CompiledAcrobot(TensorFlowEnvironment):
+class CompiledAcrobot(TensorFlowEnvironment, ids={"Acrobot-v1": {}}):
     """Gymnasium's Acrobot: Sutton and Barto's book version, one Runge-Kutta step of 0.2 s.
 
     Physics: [4, B] float32, rows the first link's angle from hanging down, the second's relative to
     the first (rad), and their velocities (rad/s).
     """
-
-    ids = {"Acrobot-v1": {}}
 
     def __init__(self, num_envs: int = 8, time_limit: int | None = 500):
         """Makes B acrobots.
@@ -43,9 +41,7 @@ class CompiledAcrobot(TensorFlowEnvironment):
             ConfigurationError: ``num_envs`` or ``time_limit`` is not positive.
         """
         high = np.array([1, 1, 1, 1, _MAX_VELOCITY_1, _MAX_VELOCITY_2], np.float32)
-        super().__init__(
-            gym.spaces.Box(-high, high), gym.spaces.Discrete(3), num_envs, time_limit
-        )
+        super().__init__(gym.spaces.Box(-high, high), gym.spaces.Discrete(3), num_envs, time_limit)
 
     def initial(self, noise: Noise) -> tf.Tensor:
         """Every row is uniform on ±0.1."""
@@ -103,8 +99,8 @@ def _derivative(physics: list[tf.Tensor], torque: tf.Tensor) -> list[tf.Tensor]:
         + (_CENTRE + 1) * _GRAVITY * sine_1
         + phi2
     )
-    acceleration_2 = (
-        torque + d2 / d1 * phi1 - _CENTRE * tf.square(velocity_1) * sine_2 - phi2
-    ) / (_CENTRE**2 + _INERTIA - tf.square(d2) / d1)
+    acceleration_2 = (torque + d2 / d1 * phi1 - _CENTRE * tf.square(velocity_1) * sine_2 - phi2) / (
+        _CENTRE**2 + _INERTIA - tf.square(d2) / d1
+    )
     acceleration_1 = -(d2 * acceleration_2 + phi1) / d1
     return [velocity_1, velocity_2, acceleration_1, acceleration_2]

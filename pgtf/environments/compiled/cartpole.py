@@ -24,15 +24,15 @@ _ANGLE_LIMIT = 12 * 2 * math.pi / 360  # rad
 
 
 @gin.register
-class CompiledCartPole(TensorFlowEnvironment):
+class CompiledCartPole(
+    TensorFlowEnvironment, ids={"CartPole-v1": {}, "CartPole-v0": {"time_limit": 200}}
+):
     """Gymnasium's CartPole, after Barto, Sutton and Anderson (1983).
 
     Physics: [4, B] float32, rows x (m), dx/dt, the pole's angle (rad) and its velocity; equations
     of R. V. Florian, "Correct equations for the dynamics of the cart-pole system" (2007), no
     friction, explicit Euler.
     """
-
-    ids = {"CartPole-v1": {}, "CartPole-v0": {"time_limit": 200}}
 
     def __init__(
         self, num_envs: int = 8, time_limit: int | None = 500, sutton_barto_reward: bool = False
@@ -48,9 +48,7 @@ class CompiledCartPole(TensorFlowEnvironment):
             ConfigurationError: ``num_envs`` or ``time_limit`` is not positive.
         """
         high = np.array([2 * _POSITION_LIMIT, np.inf, 2 * _ANGLE_LIMIT, np.inf], np.float32)
-        super().__init__(
-            gym.spaces.Box(-high, high), gym.spaces.Discrete(2), num_envs, time_limit
-        )
+        super().__init__(gym.spaces.Box(-high, high), gym.spaces.Discrete(2), num_envs, time_limit)
         self._sutton_barto_reward = sutton_barto_reward
 
     def initial(self, noise: Noise) -> tf.Tensor:
@@ -75,10 +73,8 @@ class CompiledCartPole(TensorFlowEnvironment):
         angle += _TIME_STEP * angle_velocity
         angle_velocity += _TIME_STEP * angle_acceleration
         terminated = (tf.abs(x) > _POSITION_LIMIT) | (tf.abs(angle) > _ANGLE_LIMIT)
-        if self._sutton_barto_reward:
-            reward = tf.where(terminated, -1.0, 0.0)
-        else:
-            reward = tf.ones_like(x)
+        running, final = (0.0, -1.0) if self._sutton_barto_reward else (1.0, 1.0)
+        reward = tf.where(terminated, final, running)
         return tf.stack([x, x_velocity, angle, angle_velocity]), reward, terminated
 
     def observe(self, physics: Any) -> tf.Tensor:

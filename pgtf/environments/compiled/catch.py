@@ -13,7 +13,7 @@ from pgtf.errors import ConfigurationError
 
 
 @gin.register
-class CompiledCatch(TensorFlowEnvironment):
+class CompiledCatch(TensorFlowEnvironment, ids={"Catch-v0": {}}):
     """Move a paddle along the bottom row to catch a ball that falls down one column.
 
     The rules are those of bsuite's Catch (Osband et al., "Behaviour Suite for Reinforcement
@@ -21,8 +21,6 @@ class CompiledCatch(TensorFlowEnvironment):
 
     Physics: [3, B] int32, rows the ball's column, the ball's row and the paddle's column.
     """
-
-    ids = {"Catch-v0": {}}
 
     def __init__(
         self,

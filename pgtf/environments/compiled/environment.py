@@ -45,7 +45,8 @@ class TensorFlowEnvironment(Environment):
     either a reset or a transition and never both.
 
     Attributes:
-        ids: environment ids this class stands for -> the arguments that make it so.
+        ids: environment ids the class stands for -> the arguments that make it so; given with the
+            bases, ``class CompiledCartPole(TensorFlowEnvironment, ids={"CartPole-v1": {}})``.
     """
 
     compiled = True
@@ -82,10 +83,15 @@ class TensorFlowEnvironment(Environment):
         self.time_limit = time_limit
         self.name = next(iter(self.ids), kind)
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Enters the class in the registry under its ids."""
+    def __init_subclass__(
+        cls, ids: Mapping[str, Mapping[str, Any]] | None = None, **kwargs: Any
+    ) -> None:
+        """Enters the class in the registry under its ``ids`` (see the attribute)."""
         super().__init_subclass__(**kwargs)
-        REGISTRY.update(dict.fromkeys(cls.__dict__.get("ids", ()), cls))
+        # None for the subclass that gin makes of each registered class.
+        if ids is not None:
+            cls.ids = ids
+            REGISTRY.update(dict.fromkeys(ids, cls))
 
     @abc.abstractmethod
     def initial(self, noise: Noise) -> Any:

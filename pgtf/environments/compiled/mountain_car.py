@@ -19,17 +19,13 @@ _GRAVITY = 0.0025
 
 
 @gin.register
-class CompiledMountainCar(TensorFlowEnvironment):
+class CompiledMountainCar(TensorFlowEnvironment, ids={"MountainCar-v0": {}}):
     """Gymnasium's MountainCar, after A. Moore's thesis (1990).
 
     Physics: [2, B] float32, rows position and velocity.
     """
 
-    ids = {"MountainCar-v0": {}}
-
-    def __init__(
-        self, num_envs: int = 8, time_limit: int | None = 200, goal_velocity: float = 0.0
-    ):
+    def __init__(self, num_envs: int = 8, time_limit: int | None = 200, goal_velocity: float = 0.0):
         """Makes B cars.
 
         Args:

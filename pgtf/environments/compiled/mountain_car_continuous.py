@@ -16,17 +16,13 @@ _POWER = 0.0015
 
 
 @gin.register
-class CompiledMountainCarContinuous(TensorFlowEnvironment):
+class CompiledMountainCarContinuous(TensorFlowEnvironment, ids={"MountainCarContinuous-v0": {}}):
     """Gymnasium's MountainCarContinuous.
 
     Physics: [2, B] float32, rows position and velocity.
     """
 
-    ids = {"MountainCarContinuous-v0": {}}
-
-    def __init__(
-        self, num_envs: int = 8, time_limit: int | None = 999, goal_velocity: float = 0.0
-    ):
+    def __init__(self, num_envs: int = 8, time_limit: int | None = 999, goal_velocity: float = 0.0):
         """Makes B cars.
 
         Args:

@@ -1,10 +1,10 @@
 """Random numbers cheap enough for the inside of a fused loop.
 
-TensorFlow's stateless ops (Philox) cost more under XLA on a CPU than the environments that would use
-them: the compiler does not fuse them with what surrounds them, and most steps throw the numbers
-away (a reset is drawn at every step, since a branch would cost more still). A hash of a counter is
+TensorFlow's stateless ops (Philox) cost ten times what a CartPole costs under XLA on a CPU: the
+compiler does not fuse them with what surrounds them, and most steps throw the numbers away, since
+a branch round a reset would cost more than drawing one at every step. A hash of a counter is
 elementwise arithmetic that melts into the step. This one is PCG4D: four words in, four words out,
-each output word depending on all four.
+each word out depending on all four words in.
 
 M. Jarzynski and M. Olano, "Hash Functions for GPU Rendering", JCGT 9(3), 2020.
 """

@@ -18,13 +18,11 @@ _TIME_STEP = 0.05  # s
 
 
 @gin.register
-class CompiledPendulum(TensorFlowEnvironment):
+class CompiledPendulum(TensorFlowEnvironment, ids={"Pendulum-v1": {}}):
     """Gymnasium's Pendulum: a rod of 1 kg and 1 m that never ends an episode by itself.
 
     Physics: [2, B] float32, rows the angle from upright (rad, in [-π, π)) and the velocity (rad/s).
     """
-
-    ids = {"Pendulum-v1": {}}
 
     def __init__(self, num_envs: int = 8, time_limit: int | None = 200, g: float = 10.0):
         """Makes B pendulums.

@@ -130,13 +130,14 @@ class CompiledTabular(TensorFlowEnvironment):
 
 
 @gin.register
-class CompiledFrozenLake(CompiledTabular):
+class CompiledFrozenLake(
+    CompiledTabular,
+    ids={"FrozenLake-v1": {}, "FrozenLake8x8-v1": {"map_name": "8x8", "time_limit": 200}},
+):
     """Gymnasium's FrozenLake: cross a frozen grid without falling into a hole.
 
     Actions: 0 left, 1 down, 2 right, 3 up. The arguments have Gymnasium's names and meaning.
     """
-
-    ids = {"FrozenLake-v1": {}, "FrozenLake8x8-v1": {"map_name": "8x8", "time_limit": 200}}
 
     def __init__(
         self,
@@ -182,7 +183,12 @@ class CompiledFrozenLake(CompiledTabular):
         moves = [(-1, slip), (0, success_rate), (1, slip)] if is_slippery else [(0, 1.0)]
         transition, reward = _grid(fields.shape, moves, gain, ends)
         super().__init__(
-            transition, reward, start / start.sum(), np.flatnonzero(ends), num_envs, time_limit
+            transition,
+            reward,
+            start / start.sum(),
+            np.flatnonzero(ends).tolist(),
+            num_envs,
+            time_limit,
         )
 
 

@@ -43,7 +43,8 @@ def test_games_follow_the_rules(rows, columns, dtype):
     state, observation = game.reset(tf.constant([1, 2]))
 
     def begin(observation):
-        assert observation.dtype == dtype and observation.shape == (rows, columns, 1)
+        assert observation.dtype == dtype
+        assert observation.shape == (rows, columns, 1)
         board = _Board(rows, columns, int(np.argmax(observation[0, :, 0])))
         np.testing.assert_array_equal(observation[..., 0], bright * board.draw())
         return board
@@ -91,7 +92,8 @@ def test_a_paddle_that_follows_the_ball_always_catches_it():
         ball, paddle = board[:, :9].sum(1).argmax(-1), board[:, 9].argmax(-1)
         state, row = step(state, tf.constant(np.sign(ball - paddle) + 1))
         observation = row.observation
-    assert np.all(row.reward == 1) and np.all(row.terminated)
+    assert np.all(row.reward == 1)
+    assert np.all(row.terminated)
 
 
 @pytest.mark.parametrize(

@@ -53,12 +53,13 @@ def lockstep() -> Callable[..., dict[str, int]]:
         observation = observation.numpy()
         assert np.all(initial_contains(observation))
         reference.reset(seed=0)
+        originals: list[Any] = [env.unwrapped for env in reference.envs]
         put_where = np.ones(environment.num_envs, bool)
         seen = {"terminated": 0, "truncated": 0, "both": 0, "reset": 0}
         for _ in range(num_steps):
             physics = state.physics.numpy()
             for i in np.flatnonzero(put_where):
-                reference.envs[i].unwrapped.state = physics[:, i].copy()
+                originals[i].state = physics[:, i].copy()
             action = actions(rng, observation)
             resets = state.ended.numpy()
             state, row = step(state, tf.constant(action))
@@ -99,9 +100,7 @@ def single_steps() -> Callable[..., int]:
         num = physics.shape[1]
         environment = environment.replicate(num)
         zeros = tf.zeros([num], tf.int32)
-        state = State(
-            tf.constant(physics), zeros, zeros > 0, tf.constant([0, 0]), tf.constant(1)
-        )
+        state = State(tf.constant(physics), zeros, zeros > 0, tf.constant([0, 0]), tf.constant(1))
         _, row = tf.function(environment.step, jit_compile=True)(state, tf.constant(action))
         reference.reset(seed=0)
         original: Any = reference.unwrapped

@@ -31,7 +31,8 @@ class _Rollouts:
         self.environment = kind(num_envs=_NUM_ENVS, time_limit=7)
         self.reset = tf.function(self.environment.reset, jit_compile=True)
         self.step = tf.function(self.environment.step, jit_compile=True)
-        self.held_step = tf.function(self.environment.step, jit_compile=True)
+        self.plain_step = tf.function(self.environment.step)
+        self.held_step = tf.function(self.environment.step)
         self.environment.action_space.seed(0)
         self.actions = [
             np.stack([self.environment.action_space.sample() for _ in range(_NUM_ENVS)])
@@ -64,16 +65,19 @@ def _differ(one, other):
 
 def test_rows_have_the_contracts_shapes_types_and_values(rollouts):
     environment = rollouts.environment
-    assert environment.compiled and environment.num_envs == _NUM_ENVS
+    assert environment.compiled
+    assert environment.num_envs == _NUM_ENVS
     state, observation = rollouts.reset(tf.constant([1, 2]))
     _, rows = rollouts.play(state, rollouts.actions)
     for o in [observation, *(row.observation for row in rows)]:
-        assert o.dtype != tf.float64 and o.shape[0] == _NUM_ENVS
+        assert o.dtype != tf.float64
+        assert o.shape[0] == _NUM_ENVS
         assert all(environment.observation_space.contains(x) for x in _members(environment, o))
     ended = np.zeros(_NUM_ENVS, bool)
     for row in rows:
         for field, dtype in zip(row[1:], [tf.float32, tf.bool, tf.bool, tf.float32], strict=True):
-            assert field.dtype == dtype and field.shape == [_NUM_ENVS]
+            assert field.dtype == dtype
+            assert field.shape == [_NUM_ENVS]
         np.testing.assert_array_equal(row.mask, 1.0 - ended)
         assert np.all(row.reward.numpy()[ended] == 0)
         assert not np.any((row.terminated.numpy() | row.truncated.numpy())[ended])
@@ -130,12 +134,12 @@ def test_a_state_read_back_from_disk_continues_bit_for_bit(rollouts):
 
 
 def test_held_copies_stand_still_and_the_others_move_on(rollouts):
-    state, observation = rollouts.reset(tf.constant([1, 2]))
+    state, observation = rollouts.environment.reset(tf.constant([1, 2]))
     held = np.arange(_NUM_ENVS) % 2 == 0
     seen_ended = False
     for action in rollouts.actions[:20]:
         action = tf.constant(action)
-        free, free_row = rollouts.step(state, action)
+        free, free_row = rollouts.plain_step(state, action)
         kept, row = rollouts.held_step(state, action, tf.constant(held))
         np.testing.assert_array_equal(row.observation.numpy()[held], observation.numpy()[held])
         np.testing.assert_array_equal(
@@ -162,11 +166,9 @@ def test_held_copies_stand_still_and_the_others_move_on(rollouts):
 
 def test_many_seeds_at_once_are_each_seed_alone(rollouts):
     seeds = tf.constant([[1, 2], [3, 4], [5, 6]])
-    # Only what the seed and the counter decide must agree to the bit; the rest is rounding.
-    stacked, observations = tf.function(
-        lambda s: tf.vectorized_map(rollouts.environment.reset, s, fallback_to_while_loop=False),
-        jit_compile=True,
-    )(seeds)
+    stacked, observations = tf.vectorized_map(
+        rollouts.environment.reset, seeds, fallback_to_while_loop=False
+    )
 
     @tf.function(jit_compile=True)
     def step(states, action):
@@ -194,9 +196,11 @@ def test_many_seeds_at_once_are_each_seed_alone(rollouts):
 def test_replicas_are_the_same_task_with_other_copies(rollouts):
     environment = rollouts.environment
     other = environment.replicate(3)
-    assert type(other) is type(environment) and other.num_envs == 3
+    assert type(other) is type(environment)
+    assert other.num_envs == 3
     assert environment.num_envs == _NUM_ENVS
-    assert other.time_limit == environment.time_limit and other.name == environment.name
+    assert other.time_limit == environment.time_limit
+    assert other.name == environment.name
     # An environment's numbers depend on its place in the batch alone.
     _, few = other.reset(tf.constant([1, 2]))
     _, many = environment.reset(tf.constant([1, 2]))
@@ -205,13 +209,23 @@ def test_replicas_are_the_same_task_with_other_copies(rollouts):
         environment.replicate(0)
 
 
+def test_held_copies_under_xla_are_those_outside():
+    environment = CompiledCartPole(_NUM_ENVS)
+    state, _ = environment.reset(tf.constant([1, 2]))
+    arguments = state, tf.ones([_NUM_ENVS], tf.int32), tf.constant([True, False] * 3)
+    compiled = tf.function(environment.step, jit_compile=True)(*arguments)
+    for one, other in zip(
+        tf.nest.flatten(compiled), tf.nest.flatten(environment.step(*arguments)), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
+
+
 def test_the_program_outside_xla_is_the_same(rollouts):
     state, _ = rollouts.reset(tf.constant([1, 2]))
     plain, _ = rollouts.environment.reset(tf.constant([1, 2]))
-    step = tf.function(rollouts.environment.step)
     for action in rollouts.actions[:9]:
         state, row = rollouts.step(state, tf.constant(action))
-        plain, plain_row = step(plain, tf.constant(action))
+        plain, plain_row = rollouts.plain_step(plain, tf.constant(action))
         for one, other in zip(
             tf.nest.flatten((state, row)), tf.nest.flatten((plain, plain_row)), strict=True
         ):
@@ -282,6 +296,6 @@ def test_a_run_on_the_hash_fills_its_episodes_with_different_starts():
     for _ in range(100):
         state, row = step(state, tf.ones([16], tf.int32))
         starts.append(row.observation.numpy()[row.mask.numpy() == 0])
-    starts = np.concatenate(starts)
-    assert len(starts) > 100
-    assert len(np.unique(starts, axis=0)) == len(starts)
+    together = np.concatenate(starts)
+    assert len(together) > 100
+    assert len(np.unique(together, axis=0)) == len(together)

@@ -36,7 +36,8 @@ def _uniform(cells, num_cells):
 
 
 def test_numbers_lie_in_the_unit_interval_and_fill_it_evenly(numbers):
-    assert numbers.min() >= 0 and numbers.max() < 1
+    assert numbers.min() >= 0
+    assert numbers.max() < 1
     for word in numbers:
         assert _uniform(word * 4096, 4096) > 1e-4
         # The last ten of the 24 bits.

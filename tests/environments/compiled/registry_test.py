@@ -16,18 +16,20 @@ def _no_bindings():
     gin.clear_config()
 
 
+@pytest.mark.filterwarnings("ignore:.*CartPole-v0 is out of date")
 @pytest.mark.parametrize("id", REGISTRY)
 def test_each_id_gives_gymnasiums_spaces_and_time_limit(id):
     environment = compiled_environment(id, num_envs=3)
     assert isinstance(environment, REGISTRY[id])
-    assert environment.name == id and environment.num_envs == 3
+    assert environment.name == id
+    assert environment.num_envs == 3
     if id == "Catch-v0":  # has no original there
         assert id not in gym.registry
         return
     original = gym.make(id)
     assert environment.observation_space == original.observation_space
     assert environment.action_space == original.action_space
-    assert environment.time_limit == original.spec.max_episode_steps
+    assert environment.time_limit == gym.spec(id).max_episode_steps
 
 
 def test_the_registry_holds_what_the_issue_asks_for():
@@ -69,11 +71,31 @@ def test_every_class_is_known_to_gin_by_its_name(kind):
         assert gin.get_configurable(kind.__name__)().time_limit == 17
 
 
+def test_a_class_of_a_users_own_is_found_by_its_id():
+    @gin.register
+    class Downhill(compiled.CompiledMountainCar, ids={"Downhill-v0": {"goal_velocity": 0.05}}):
+        pass
+
+    try:
+        environment = compiled_environment("Downhill-v0", num_envs=2)
+        assert isinstance(environment, Downhill)
+        assert environment.name == "Downhill-v0"
+        assert environment._goal_velocity == 0.05
+    finally:
+        del REGISTRY["Downhill-v0"]
+
+
+def test_a_class_made_by_gin_has_its_name():
+    assert gin.get_configurable("CompiledCartPole")().name == "CartPole-v1"
+    assert gin.get_configurable("CompiledFrozenLake")(map_name="8x8").name == "FrozenLake-v1"
+
+
 def test_an_unknown_id_names_the_nearest_and_the_others():
     with pytest.raises(ConfigurationError) as error:
         compiled_environment("CartPole-v7")
     message = str(error.value)
-    assert "CompiledEnvironment.id" in message and "did you mean 'CartPole-v" in message
+    assert "CompiledEnvironment.id" in message
+    assert "did you mean 'CartPole-v" in message
     assert all(id in message for id in REGISTRY)
     with pytest.raises(ConfigurationError, match="Pendulum-v1"):
         compiled_environment("HalfCheetah-v5")

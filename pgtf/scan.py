@@ -1,0 +1,68 @@
+"""Loops inside the graph that stack what each turn returns."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+UNROLLED = 32  # Longer scans are loops: their graphs would take too long to compile.
+
+
+def scan(
+    body: Callable[[Any, Any], tuple[Any, Any]], carry: Any, length: int | tf.Tensor
+) -> tuple[Any, Any]:
+    """Calls ``carry, row = body(carry, t)`` for t = 0 … length - 1 and stacks the rows.
+
+    Short scans of a known length are unrolled in the graph, long ones are loops.
+
+    Args:
+        body: returns the next carry and a row, both nests of tensors.
+        carry: the first carry.
+        length: number of calls, at least 1.
+
+    Returns:
+        The last carry and the nest of stacked rows.
+    """
+    if isinstance(length, int) and length <= UNROLLED:
+        rows = []
+        for t in range(length):
+            carry, row = body(carry, t)
+            rows.append(row)
+        return carry, tf.nest.map_structure(lambda *xs: tf.stack(xs), *rows)
+    return scan_while(body, lambda carry, t: t < length, carry, length)
+
+
+def scan_while(
+    body: Callable[[Any, Any], tuple[Any, Any]],
+    more: Callable[[Any, tf.Tensor], tf.Tensor],
+    carry: Any,
+    length: int | tf.Tensor | None = None,
+) -> tuple[Any, Any]:
+    """Like ``scan``, for as long as ``more(carry, t)`` holds; ``length`` is the number if known."""
+    carry = tf.nest.map_structure(tf.convert_to_tensor, carry)
+    specs = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), carry)
+    once = tf.function(body, autograph=False).get_concrete_function(
+        specs, tf.TensorSpec((), tf.int32)
+    )
+    arrays = tf.nest.map_structure(
+        lambda spec: tf.TensorArray(
+            spec.dtype, 0 if length is None else length, length is None, element_shape=spec.shape
+        ),
+        once.structured_outputs[1],
+    )
+
+    def loop(t: tf.Tensor, carry: Any, arrays: Any) -> tuple[tf.Tensor, Any, Any]:
+        carry, row = once(carry, t)
+        written = [
+            array.write(t, x)
+            for array, x in zip(tf.nest.flatten(arrays), tf.nest.flatten(row), strict=True)
+        ]
+        return t + 1, carry, tf.nest.pack_sequence_as(arrays, written)
+
+    _, carry, arrays = tf.while_loop(
+        lambda t, carry, arrays: more(carry, t),
+        loop,
+        (tf.constant(0), carry, arrays),
+        maximum_iterations=length if isinstance(length, int) else None,
+    )
+    return carry, tf.nest.map_structure(lambda array: array.stack(), arrays)

@@ -1,0 +1,263 @@
+"""Many seeds of one run as one program: their weights are stacked and learn side by side."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy import stats
+
+from pgtf import rollout as rollouts
+from pgtf.acting import TapedActing
+from pgtf.errors import ConfigurationError
+from pgtf.fitting import Regression
+from pgtf.metrics import EpisodeWindow
+from pgtf.rollout import Carry, Rollouts
+from pgtf.scan import UNROLLED, scan_while
+from pgtf.schedules import OverEnvironmentSteps
+from pgtf.trainers.synchronous import SynchronousTrainer, seeded
+from pgtf.trainers.trainer import Report, Trainer
+
+_STEPS_PER_CALL = 50_000
+
+
+def interquartile_mean(values: list[float]) -> float:
+    """The mean of the middle half (Agarwal et al. 2021, arXiv:2108.13264)."""
+    return float(stats.trim_mean(values, 0.25))
+
+
+class SeedsTrainer(Trainer):
+    """Trains S seeds of a ``SynchronousTrainer``'s run at once (``train.num_seeds``).
+
+    Every weight, statistic, optimizer slot and environment gets a leading axis of S. Rollout and
+    gradient are vectorised over it; the optimizer works elementwise, so that one built over the
+    stacked weights moves all seeds. Seed i learns what a run with ``train.seed + i`` learns alone,
+    up to rounding.
+
+    Args:
+        make: makes what one seed runs, a ``SynchronousTrainer`` that is not built.
+        num_seeds: S.
+        total_steps: after which a seed stands still while the others catch up.
+
+    Raises:
+        ConfigurationError: the trainer cannot be vectorised over seeds.
+    """
+
+    def __init__(self, make: Callable[[], Trainer], num_seeds: int, total_steps: int):
+        trainer = make()
+        if not (
+            isinstance(trainer, SynchronousTrainer)
+            and trainer.environment.compiled
+            and isinstance(trainer.rollout, Rollouts)
+            and trainer.rollout.num_steps <= UNROLLED
+        ):
+            raise ConfigurationError(
+                "train.num_seeds > 1 needs a SynchronousTrainer with Rollouts of at most"
+                f" {UNROLLED} steps on a compiled environment: add"
+                " --gin_file=envs/compiled.gin, or start one run for each seed."
+            )
+        self._make = make
+        self._single = trainer
+        self._learner = trainer.learner
+        self._num_steps = trainer.rollout.num_steps
+        self._num_seeds = num_seeds
+        self._total_steps = total_steps
+        self.policy = trainer.policy
+        self.environment = trainer.environment
+        self.steps = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+    def build(self, seed: int) -> None:
+        """Makes every variable, S times over, and traces the graph."""
+        learner, environment = self._learner, self.environment
+        self._optimizer = _unit_optimizer(learner.optimizer)
+        members = []
+        for i in range(self._num_seeds):
+            keras.utils.set_random_seed(seed + i)
+            member = learner if i == 0 else self._make().learner  # type: ignore[attr-defined]
+            member.build(environment.observation_space, environment.action_space)
+            members.append(member)
+        if learner.separate:
+            raise ConfigurationError(
+                f"train.num_seeds > 1 cannot be combined with {Regression.__name__}: bind"
+                " @JointLoss() as the fit, or start one run for each seed."
+            )
+        self._trainable = _stacked([member.trainable_variables for member in members])
+        self._statistics = _stacked([member.statistics for member in members])
+        self._optimizer.build(self._trainable)
+        self._member_steps = tf.Variable(tf.zeros((self._num_seeds,), tf.int64))
+        self._updates = tf.Variable(0, trainable=False)
+        self._seeds = tf.constant([seeded(seed + i) for i in range(self._num_seeds)])
+        self._windows = [EpisodeWindow() for _ in members]
+        self._names: list[str] = []
+        carry = tf.function(self._start, autograph=False)()
+        self._carry = [tf.Variable(leaf, trainable=False) for leaf in tf.nest.flatten(carry)]
+        self._structure = carry
+        self._several = tf.function(self._iterate_several, autograph=False, jit_compile=True)
+
+    def iterate(self, limit: int) -> Report:
+        """Trains every seed for a moment; see ``Trainer.iterate``."""
+        count, scalars, episodes, advantage = self._several(tf.constant(limit, tf.int64))
+        n = int(count)
+        self.steps.assign(tf.reduce_min(self._member_steps))
+        tags = dict(zip(self._names, scalars.numpy()[:n].mean(axis=(0, 1)), strict=True))
+        report = {f"train/{name}": float(value) for name, value in tags.items()}
+        finished = episodes.numpy()[:n]
+        means = []
+        for i, window in enumerate(self._windows):
+            window.add(finished[:, i])
+            mean = window.scalars().get("rollout/ep_rew_mean")
+            if mean is not None:
+                means.append(mean)
+                report[f"seed_{i}/ep_rew_mean"] = mean
+        if means:
+            report["rollout/ep_rew_iqm"] = interquartile_mean(means)
+        return Report(report, finished.reshape(-1, 3), {"train/advantages": advantage.numpy()})
+
+    def members(self) -> Iterator[str]:
+        """Gives ``policy`` the weights of each seed in turn."""
+        for i in range(self._num_seeds):
+            for own, stack in zip(self._learner.trainable_variables, self._trainable, strict=True):
+                own.assign(stack.value[i])
+            for own, stack in zip(self._learner.statistics, self._statistics, strict=True):
+                own.assign(stack.value[i])
+            yield f"seed_{i}"
+
+    def trackables(self) -> dict[str, Any]:
+        """Returns the stacked weights, statistics, slots and environments."""
+        lists = {
+            "trainable": self._trainable,
+            "statistics": self._statistics,
+            "carry": self._carry,
+        }
+        named = {
+            name: {f"leaf{i}": leaf for i, leaf in enumerate(leaves)}
+            for name, leaves in lists.items()
+            if leaves
+        }
+        return named | {
+            "optimizer": self._optimizer,
+            "member_steps": self._member_steps,
+            "updates": self._updates,
+            "steps": self.steps,
+        }
+
+    def _start(self) -> Carry:
+        seeds = tf.map_fn(
+            lambda seed: tf.random.experimental.stateless_fold_in(seed, 0), self._seeds
+        )
+        return tf.vectorized_map(lambda seed: rollouts.start(self.environment, seed), seeds)
+
+    def _iterate_several(self, limit: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        shape = (self._num_seeds, self._num_steps, self.environment.num_envs)
+        most = max(1, _STEPS_PER_CALL // math.prod(shape))
+        advantage = tf.zeros(shape)
+        carry = tf.nest.pack_sequence_as(self._structure, [v.value() for v in self._carry])
+
+        def once(place: tuple[Carry, tf.Tensor, tf.Tensor], t: tf.Tensor) -> tuple[Any, Any]:
+            carry, scalars, episodes, advantage = self._iterate_once(place[0])
+            return (carry, t + 1, advantage), (scalars, episodes)
+
+        (carry, count, advantage), (scalars, episodes) = scan_while(
+            once,
+            lambda place, t: (t < most) & (tf.reduce_min(self._member_steps) < limit),
+            (carry, tf.constant(0), advantage),
+            most,
+        )
+        for variable, leaf in zip(self._carry, tf.nest.flatten(carry), strict=True):
+            variable.assign(leaf)
+        return count, scalars, episodes, advantage
+
+    def _iterate_once(self, carry: Carry) -> tuple[Any, ...]:
+        """One iteration of every seed."""
+        steps = self._member_steps.value()
+        seeds = tf.vectorized_map(
+            lambda seed: tf.random.experimental.stateless_fold_in(seed, self._updates.value()),
+            self._seeds,
+        )
+        trainable = [variable.value.value() for variable in self._trainable]
+        statistics = [variable.value.value() for variable in self._statistics]
+        carry, gradients, statistics, taken, scalars, episodes, advantage = tf.vectorized_map(
+            self._member, (carry, seeds, steps, trainable, statistics)
+        )
+        active = steps < self._total_steps
+        rate = tf.where(active, self._learning_rate(steps), 0.0)
+        self._optimizer.apply(gradients, self._trainable)
+        for variable, before in zip(self._trainable, trainable, strict=True):
+            step = variable.value.value() - before
+            variable.assign(before + _along(rate, step) * step)
+        for variable, now in zip(self._statistics, statistics, strict=True):
+            variable.assign(tf.where(_along(active, now), now, variable.value.value()))
+        self._member_steps.assign(steps + tf.where(active, taken, 0))
+        self._updates.assign_add(1)
+        return carry, scalars, episodes, advantage
+
+    def _member(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        """One rollout and its gradient for one seed, with its own weights."""
+        carry, seed, steps, trainable, statistics = inputs
+        learner = self._learner.at(steps)
+        variables = [*learner.trainable_variables, *learner.statistics]
+        mapping = list(zip(variables, [*trainable, *statistics], strict=True))
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            with tf.GradientTape() as tape:
+                tape.watch(trainable)
+                acting = TapedActing(learner) if TapedActing.supports(learner) else None
+                carry, trajectory, finished = self._single.rollout.collect(
+                    self.environment, acting or learner.policy.act, carry, seed
+                )
+                evaluation = acting.evaluation(carry.observation) if acting else None
+                loss, metrics = learner.loss(trajectory, seed, evaluation)
+            gradients, metrics["gradient_norm"] = learner.clipped(
+                tape.gradient(loss, trainable, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            )
+            learner.settle(trajectory, metrics["returns"])
+            now = [scope.get_current_value(variable) for variable in learner.statistics]
+        metrics["learning_rate"] = self._learning_rate(steps)
+        self._names[:] = sorted(name for name, x in metrics.items() if not x.shape.rank)
+        return (
+            carry,
+            gradients,
+            [old if new is None else new for old, new in zip(statistics, now, strict=True)],
+            tf.cast(tf.reduce_sum(trajectory.mask), tf.int64),
+            tf.stack([metrics[name] for name in self._names]),
+            tf.stack(finished),
+            metrics["advantage"],
+        )
+
+    def _learning_rate(self, steps: tf.Tensor) -> tf.Tensor:
+        schedule = self._learner.optimizer._learning_rate
+        if isinstance(schedule, OverEnvironmentSteps):
+            return schedule.at(steps)
+        return tf.convert_to_tensor(self._learner.optimizer.learning_rate)
+
+
+def _stacked(members: list[list[keras.Variable]]) -> list[keras.Variable]:
+    """One variable [S, …] for each variable of the members."""
+    return [
+        keras.Variable(
+            np.stack([variable.numpy() for variable in same]), trainable=same[0].trainable
+        )
+        for same in zip(*members, strict=True)
+    ]
+
+
+def _unit_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """A copy whose learning rate is 1: every seed scales the step by its own.
+
+    Raises:
+        ConfigurationError: the optimizer does more than scale its steps by the learning rate.
+    """
+    config = optimizer.get_config()
+    for name in ("clipnorm", "global_clipnorm", "use_ema"):
+        if config.get(name):
+            raise ConfigurationError(
+                f"train.num_seeds > 1 cannot be combined with an optimizer's {name}: bind"
+                " Learner.max_gradient_norm."
+            )
+    return type(optimizer).from_config(config | {"learning_rate": 1.0})
+
+
+def _along(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """Reshapes [S] so that it broadcasts against [S, …]."""
+    return tf.reshape(values, [-1] + [1] * (len(like.shape) - 1))

@@ -1,0 +1,263 @@
+"""The mean of many sampled gradients lies in a confidence region around the exact one.
+
+From environment to gradient with the parts that train: ``CompiledTabular``, ``Episodes`` and
+``Rollouts``, the policy's own samples, ``Learner.gradients``. Each test is Hotelling's at error rate
+ALPHA; all of them together reject a right implementation with probability below 0.01 (Bonferroni),
+and the seeds are fixed. The exact gradients are those of ``exact.py``.
+"""
+
+import functools
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pgtf.environments.compiled import CompiledTabular
+from pgtf.rollout import Episodes, start
+from pgtf.scan import scan
+from pgtf.rollout import Rollouts as RolloutsOf
+from pgtf.trajectory import Trajectory
+from tests.lecture.combinations import Combination, combinations, learner
+from tests.lecture.confidence import p_value
+from tests.lecture.enumeration import every_trajectory
+from tests.lecture.exact import (
+    CYCLIC,
+    CYCLIC_PREFERENCES,
+    EPISODIC,
+    EPISODIC_PREFERENCES,
+    Array,
+    Process,
+    Rollouts,
+    action_values,
+    gradient,
+    probabilities,
+    state_values,
+    undiscounted_gradient,
+)
+from tests.lecture.variance import covariance, trajectory_gradients
+
+ALPHA = 1e-4  # of each test; fewer than 100 tests
+BATCHES, SIZE = 64, 2048  # each batch's mean is one nearly normal vector
+NUM_STEPS, TIME_LIMIT = 5, 3  # of rollouts
+
+
+def environment(process: Process, **arguments: Any) -> CompiledTabular:
+    return CompiledTabular(
+        process.transition,
+        process.reward,
+        process.start,
+        list(np.flatnonzero(process.terminal)),
+        **arguments,
+    )
+
+
+def learn(combination: Combination, process: Process, preferences: Array, discount: float) -> Any:
+    """A learner whose critic is exact."""
+    policy = probabilities(preferences)
+    return learner(
+        combination,
+        preferences,
+        discount,
+        state_values(process, policy, discount),
+        action_values(process, policy, discount),
+    )
+
+
+def collect(tabular: CompiledTabular, rollout: Any, preferences: Array, seed: int) -> Trajectory:
+    """BATCHES trajectories, [BATCHES, T, B], as one XLA program."""
+    act = learner(Combination("none", "none", "MonteCarlo"), preferences, 1.0, [], []).policy.act
+
+    @tf.function(autograph=False, jit_compile=True)
+    def program() -> Trajectory:
+        def batch(i: Any, _: Any) -> tuple[Any, Trajectory]:
+            seeds = tf.random.experimental.stateless_fold_in(tf.constant([seed, 1]), i)
+            carry = start(tabular, seeds)
+            return i + 1, rollout.collect(tabular, act, carry, seeds)[1]
+
+        return scan(batch, tf.constant(0), BATCHES)[1]
+
+    return program()
+
+
+@functools.cache
+def episodes() -> Trajectory:
+    """Two episodes for each environment, of the process without loops."""
+    tabular = environment(EPISODIC, num_envs=SIZE // 2)
+    return collect(tabular, Episodes(SIZE, max_steps=7), EPISODIC_PREFERENCES, 1)
+
+
+@functools.cache
+def rows() -> Trajectory:
+    """Five rows of the process with loops, through terminations, truncations and resets."""
+    tabular = environment(CYCLIC, num_envs=SIZE, time_limit=TIME_LIMIT)
+    return collect(tabular, RolloutsOf(NUM_STEPS), CYCLIC_PREFERENCES, 2)
+
+
+def sampled_gradients(made: Any, batches: Trajectory) -> Array:
+    """What the learner ascends by its preferences, one row of free numbers for each batch.
+
+    The entries of a state sum to zero and those of terminal states are zero: they are left out.
+    """
+    seed = tf.constant([5, 6])
+    kernel = made.policy.head.preferences.kernel
+    index = [id(v) for v in made.trainable_variables].index(id(kernel))
+
+    @tf.function(autograph=False)
+    def program() -> tf.Tensor:
+        return tf.map_fn(
+            lambda batch: made.gradients(batch, seed)[0][index],
+            batches,
+            fn_output_signature=tf.TensorSpec(kernel.shape, tf.float32),
+        )
+
+    return free(-program().numpy().astype(np.float64))
+
+
+def free(gradients: Array) -> Array:
+    """The free numbers of gradients [..., S, A], [..., (S - 1) (A - 1)]."""
+    inner = gradients[..., :-1, :-1]
+    return inner.reshape(*inner.shape[:-2], -1)
+
+
+EXACT = gradient(EPISODIC, EPISODIC_PREFERENCES, 1.0)
+
+
+@pytest.mark.parametrize("combination", list(combinations()), ids=str)
+def test_every_combination_with_an_exact_critic_is_unbiased(combination: Combination) -> None:
+    """The lecture's 1/N Σ_i Σ_t ∇ log π (G - b) over whole episodes, against ∇U(θ)."""
+    made = learn(combination, EPISODIC, EPISODIC_PREFERENCES, 1.0)
+    samples = sampled_gradients(made, episodes())
+    assert p_value(samples, free(EXACT)) > ALPHA
+
+
+def test_the_region_is_small_enough_to_tell_slips_apart() -> None:
+    """It leaves out 5 % too much, a sign, the ½ of a score, and a sum over time without Σ_k."""
+    made = learn(Combination("none", "none", "MonteCarlo"), EPISODIC, EPISODIC_PREFERENCES, 1.0)
+    samples = sampled_gradients(made, episodes())
+    policy = probabilities(EPISODIC_PREFERENCES)
+    first_rewards = Rollouts(EPISODIC, policy, 0.0, 3, 3)  # γ = 0: r_t for the return
+    immediate = first_rewards.gradient(first_rewards.finished_returns())
+    for slip in (1.05 * EXACT, -EXACT, 0.5 * EXACT, immediate):
+        assert p_value(samples, free(slip)) < 1e-6
+
+
+@pytest.mark.parametrize("critic", ["none", "V", "Q"])
+def test_discounted_returns_leave_the_states_undiscounted(critic: str) -> None:
+    """The slides' estimators drop γ^t: they follow E Σ_t ∇ log π Q_π, not ∇E Σ_t γ^t r_t."""
+    baseline = {"none": "none", "V": "StateValue, shared", "Q": "ExpectedQ"}[critic]
+    combination = Combination(critic, baseline, "MonteCarlo")
+    made = learn(combination, EPISODIC, EPISODIC_PREFERENCES, 0.8)
+    samples = sampled_gradients(made, episodes())
+    followed = undiscounted_gradient(EPISODIC, EPISODIC_PREFERENCES, 0.8)
+    assert p_value(samples, free(followed)) > ALPHA
+    assert p_value(samples, free(gradient(EPISODIC, EPISODIC_PREFERENCES, 0.8))) < 1e-6
+
+
+@pytest.mark.parametrize("baseline", ["Constant", "TimeDependent"])
+def test_running_means_of_earlier_batches_leave_the_gradient_unbiased(baseline: str) -> None:
+    """Batches of two episodes, half of the weight on the last one: with the batch at hand in the
+    mean, a quarter of each return would subtract itself."""
+    made = learn(Combination("none", baseline, "MonteCarlo"), EPISODIC, EPISODIC_PREFERENCES, 1.0)
+    made.baseline.decay = 0.5
+    tabular = environment(EPISODIC, num_envs=2)
+    rollout = Episodes(max_steps=3)
+
+    @tf.function(autograph=False, jit_compile=True)
+    def program() -> tf.Tensor:
+        def batch(i: Any, _: Any) -> tuple[Any, tf.Tensor]:
+            seeds = tf.random.experimental.stateless_fold_in(tf.constant([3, 1]), i)
+            carry = start(tabular, seeds)
+            _, trajectory, _ = rollout.collect(tabular, made.policy.act, carry, seeds)
+            gradients, metrics = made.gradients(trajectory, seeds)
+            made.finish(trajectory, metrics["returns"])
+            return i + 1, gradients[0]
+
+        return scan(batch, tf.constant(0), 64 * 512)[1]
+
+    each = free(-program().numpy().astype(np.float64))
+    samples = each.reshape(64, 512, -1).mean(1)
+    assert p_value(samples, free(EXACT)) > ALPHA
+    assert p_value(samples, free(0.9 * EXACT)) < 1e-6  # power
+
+
+ROLLOUTS = Rollouts(CYCLIC, probabilities(CYCLIC_PREFERENCES), 0.9, NUM_STEPS, TIME_LIMIT)
+V_PI = state_values(CYCLIC, ROLLOUTS.policy, 0.9)
+Q_PI = action_values(CYCLIC, ROLLOUTS.policy, 0.9)
+WRONG_V = V_PI + np.array([2.0, -3.0, 1.0, 40.0])
+UNBIASED = ROLLOUTS.gradient(np.broadcast_to(Q_PI, (NUM_STEPS, TIME_LIMIT, 4, 2)))
+
+
+def sampled_sums(combination: Combination, values: Array) -> Array:
+    """The learner's gradient of each batch of ``rows``, as a sum over the rows of a rollout."""
+    made = learner(combination, CYCLIC_PREFERENCES, 0.9, values, Q_PI, "mean_over_steps")
+    learned = rows().mask.numpy()
+    if combination.returns == "MonteCarlo":
+        ends = rows().terminated.numpy() | rows().truncated.numpy()
+        learned = learned * np.logical_or.accumulate(ends[:, ::-1], axis=1)[:, ::-1]
+    return sampled_gradients(made, rows()) * learned.sum((1, 2))[:, None] / SIZE
+
+
+@pytest.mark.parametrize(
+    "combination",
+    [
+        Combination("V", "StateValue, shared", "TD0"),
+        Combination("V", "StateValue, shared", "NStep(2)"),
+        Combination("V", "StateValue, shared", "LambdaReturn(0.6)"),
+        Combination("V", "StateValue, shared", "LambdaReturn(1)"),
+        Combination("V", "TimeDependent", "LambdaReturn(1)"),
+        Combination("Q", "ExpectedQ", "TD0"),
+    ],
+    ids=str,
+)
+def test_with_an_exact_critic_rollouts_are_unbiased(combination: Combination) -> None:
+    """Through terminations, truncations and resets, whichever row they fall on."""
+    samples = sampled_sums(combination, V_PI)
+    assert p_value(samples, free(UNBIASED)) > ALPHA
+    assert p_value(samples, free(1.05 * UNBIASED)) < 1e-6
+
+
+@pytest.mark.parametrize("baseline", ["none", "StateValue, shared"])
+@pytest.mark.parametrize("returns", ["TD0", "NStep(2)", "LambdaReturn(0.6)", "LambdaReturn(1)"])
+def test_with_a_wrong_v_the_bias_is_the_one_of_theory(returns: str, baseline: str) -> None:
+    samples = sampled_sums(Combination("V", baseline, returns), WRONG_V)
+    if returns == "NStep(2)":
+        signal = ROLLOUTS.n_step_returns(WRONG_V, 2)
+    else:
+        lambda_ = {"TD0": 0.0, "LambdaReturn(0.6)": 0.6, "LambdaReturn(1)": 1.0}[returns]
+        signal = ROLLOUTS.lambda_returns(WRONG_V, lambda_)
+    assert p_value(samples, free(ROLLOUTS.gradient(signal))) > ALPHA
+    assert p_value(samples, free(UNBIASED)) < 1e-6
+
+
+def test_monte_carlo_in_rollouts_is_biased_towards_what_ends_within_them() -> None:
+    samples = sampled_sums(Combination("none", "none", "MonteCarlo"), V_PI)
+    assert p_value(samples, free(ROLLOUTS.gradient(ROLLOUTS.finished_returns()))) > ALPHA
+    assert p_value(samples, free(UNBIASED)) < 1e-6
+
+
+@pytest.mark.parametrize(
+    "combination",
+    [
+        Combination("none", "none", "MonteCarlo"),
+        Combination("V", "StateValue, shared", "MonteCarlo"),
+        Combination("V", "StateValue, shared", "TD0"),
+        Combination("Q", "ExpectedQ", "TD0"),
+    ],
+    ids=str,
+)
+def test_the_variance_is_that_of_every_trajectory(combination: Combination) -> None:
+    """tr Cov of a mean over N trajectories is 1/N of one's, which is a sum over all there are.
+
+    The trace of the sample covariance of K normal vectors has mean tr Σ and variance
+    2 tr Σ² / (K - 1): a z-test at ALPHA.
+    """
+    made = learn(combination, EPISODIC, EPISODIC_PREFERENCES, 1.0)
+    samples = sampled_gradients(made, episodes())
+    whole = every_trajectory(EPISODIC, probabilities(EPISODIC_PREFERENCES), 3)
+    probability = whole.mask.numpy()[0].astype(np.float64)
+    exact = covariance(free(trajectory_gradients(made, whole)), probability) / SIZE
+    deviation = np.sqrt(2.0 * np.trace(exact @ exact) / (BATCHES - 1))
+    distance = np.trace(np.cov(samples, rowvar=False)) - np.trace(exact)
+    assert abs(distance) < 3.9 * deviation
+    assert deviation < 0.15 * np.trace(exact)

@@ -1,0 +1,76 @@
+"""Runs that are short enough for a test, in this process or as a user starts them."""
+
+import csv
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import gin
+import tensorflow as tf
+from tensorboard.compat.proto.event_pb2 import Event
+
+from pgtf import launch
+
+CHECKOUT = Path(__file__).parents[1]
+TOY = "tests.toy_environments"
+QUICK = (
+    "TOTAL_STEPS = 400",
+    "NUM_ENVS = 2",
+    "MLP.hidden = (4,)",
+    "SynchronousTrainer.jit_compile = False",
+    "train.log_every = 100",
+    "train.checkpoint_every = 200",
+    "Evaluation.every = 200",
+    "Evaluation.episodes = 2",
+    "Evaluation.final_episodes = 2",
+)
+
+
+def train(
+    logdir: Path | str | None, *parameters: str, files: Sequence[str] = ("a2c.gin",)
+) -> dict[str, Any]:
+    """Trains in this process; ``parameters`` come on top of ``QUICK``."""
+    gin.clear_config()
+    return launch.run(list(files), [*QUICK, *parameters], None if logdir is None else str(logdir))
+
+
+def flags(*parameters: str) -> list[str]:
+    """Bindings as flags of the command line."""
+    return [f"--gin_param={parameter}" for parameter in parameters]
+
+
+def start(module: str, *arguments: str, cwd: Path, **environment: str) -> "subprocess.Popen[str]":
+    """Starts ``python -m module`` as a user does, in a folder of their own."""
+    # Users have not set a log level, so what TensorFlow prints would be seen.
+    inherited = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        cwd=cwd,
+        env=inherited | {"PYTHONPATH": str(CHECKOUT)} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def events(logdir: Path) -> Iterator[Event]:
+    """The events of a run folder, file after file."""
+    for path in sorted(logdir.glob("*tfevents*")):
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            yield Event.FromString(record)
+
+
+def event_steps(logdir: Path, tag: str) -> list[int]:
+    """The steps at which a tag was written, in the order of the files."""
+    return [
+        event.step for event in events(logdir) for value in event.summary.value if value.tag == tag
+    ]
+
+
+def table(logdir: Path) -> list[dict[str, str]]:
+    """The rows of ``progress.csv``."""
+    with (logdir / "progress.csv").open(newline="") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,264 @@
+"""A run reports what happened, stops when asked, goes on where it stopped, and fails clearly."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pgtf.errors import ConfigurationError, TrainingError
+from tests.short_runs import TOY, event_steps, table, train
+
+COUNTING = f"ENVIRONMENT = '{TOY}:Counting-v0'"
+SCALARS = {
+    *("rollout/ep_rew_mean", "rollout/ep_len_mean", "eval/mean_reward", "eval/mean_ep_length"),
+    *("time/fps", "train/policy_loss", "train/value_loss", "train/entropy"),
+    *("train/explained_variance", "train/learning_rate", "train/gradient_norm"),
+    "train/advantage_std",
+}
+
+
+class Eventful(gym.Env[np.ndarray, int]):
+    """Episodes of ten steps; something happens at one step of the whole run.
+
+    Attributes:
+        at: the step, counted over all copies.
+        event: what happens.
+    """
+
+    observation_space = gym.spaces.Box(-1.0, 1.0, (1,), np.float32)
+    action_space = gym.spaces.Discrete(2)
+    at, taken = 0, 0
+
+    @staticmethod
+    def event() -> float:
+        return 0.0
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.time = 0
+        return self.observation_space.sample(), {}
+
+    def step(self, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        Eventful.taken += 1
+        self.time += 1
+        reward = Eventful.event() if Eventful.taken == Eventful.at else 1.0
+        return self.observation_space.sample(), reward, self.time == 10, False, {}
+
+
+@pytest.fixture
+def eventful() -> Iterator[type[Eventful]]:
+    gym.register("Eventful-v0", entry_point=Eventful)
+    Eventful.taken = 0
+    yield Eventful
+    gym.registry.pop("Eventful-v0")
+
+
+def curves(logdir: Path) -> list[dict[str, str]]:
+    """The table without what depends on the clock."""
+    return [{k: v for k, v in row.items() if k != "time/fps"} for row in table(logdir)]
+
+
+def check_curves(logdir: Path, total: int, log_every: int = 100, batch: int = 10) -> None:
+    """Steps increase without a gap, from the first to the last, in both files alike."""
+    steps = [int(row["step"]) for row in table(logdir) if row["train/policy_loss"]]
+    assert all(0 < b - a < log_every + batch for a, b in pairwise([0, *steps])), steps
+    assert total <= steps[-1] < total + batch
+    for tag in ("train/policy_loss", "rollout/ep_rew_mean", "eval/mean_reward"):
+        in_table = [int(row["step"]) for row in table(logdir) if row[tag]]
+        assert event_steps(logdir, tag) == in_table
+        assert all(a < b for a, b in pairwise(in_table))
+    all_steps = [int(row["step"]) for row in table(logdir)]
+    assert all(a < b for a, b in pairwise(all_steps))
+
+
+def test_finished_run_leaves_its_whole_story(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = train(tmp_path / "run", COUNTING, "train.seed = 5")
+
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    (written,) = [name for name in names if "tfevents" in name]
+    assert names - {written} == {
+        *("config.gin", "operative_config.gin", "command.txt", "progress.csv", "checkpoints"),
+        "summary.json",
+    }
+    assert summary == json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["seed"] == 5
+    assert 400 <= summary["steps"] < 410
+    assert summary["interrupted"] is None
+    assert summary["eval_episodes"] == 2
+    assert summary["eval_return_std"] >= 0
+    assert summary["steps"] / summary["wall_seconds"] < summary["steps_per_second"]
+    assert f"Training: {tmp_path}/run" in capsys.readouterr().out
+    check_curves(tmp_path / "run", 400)
+    last = table(tmp_path / "run")[-1]
+    assert set(last) >= SCALARS
+    assert float(last["eval/mean_reward"]) == summary["eval_return_mean"]
+    evaluated = [int(row["step"]) for row in table(tmp_path / "run") if row["eval/mean_reward"]]
+    assert len(evaluated) == 2
+    assert 200 <= evaluated[0] < 210
+    assert evaluated[1] == summary["steps"]
+
+
+def test_run_is_a_function_of_its_seed(tmp_path: Path) -> None:
+    for name, seed in (("one", 3), ("same", 3), ("other", 4)):
+        train(tmp_path / name, f"train.seed = {seed}", "Evaluation.every = None")
+
+    assert curves(tmp_path / "one") == curves(tmp_path / "same")
+    one, other = curves(tmp_path / "one")[0], curves(tmp_path / "other")[0]
+    assert one["train/policy_loss"] != other["train/policy_loss"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_run_saves_and_goes_on_where_it_stopped(
+    tmp_path: Path,
+    eventful: type[Eventful],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+) -> None:
+    def stop() -> float:
+        os.kill(os.getpid(), number)
+        return 1.0
+
+    monkeypatch.setattr(eventful, "event", staticmethod(stop))
+    monkeypatch.setattr(eventful, "at", 150)
+    environment = "ENVIRONMENT = 'Eventful-v0'"
+    first = train(tmp_path, environment)
+    stopped = first["steps"]
+    saved = {path.stem for path in (tmp_path / "checkpoints").glob("*.index")}
+    capsys.readouterr()
+    second = train(tmp_path, environment)
+
+    assert 100 < stopped < 210
+    assert first["interrupted"] == number.name
+    assert (first["eval_return_mean"], first["eval_episodes"]) == (None, 0)
+    assert f"step-{stopped}" in saved
+    assert f"Resuming at {stopped} steps" in capsys.readouterr().out
+    assert second["interrupted"] is None
+    assert 400 <= second["steps"] < 410
+    assert second["wall_seconds"] > first["wall_seconds"]
+    check_curves(tmp_path, 400)
+    # Episodes of before are still in the window: every episode has return 10.
+    assert {float(row["rollout/ep_rew_mean"]) for row in table(tmp_path)} == {10.0}
+    assert len(event_steps(tmp_path, "_hparams_/session_start_info")) == 1
+    assert (tmp_path / "command.txt").read_text().count("\n") == 2
+
+
+def test_finished_run_that_is_started_again_adds_nothing(tmp_path: Path) -> None:
+    first = train(tmp_path, COUNTING)
+    before = curves(tmp_path)
+    second = train(tmp_path, COUNTING)
+
+    assert curves(tmp_path) == before
+    assert len(event_steps(tmp_path, "eval/mean_reward")) == 2
+    unchanged = {"steps", "eval_return_mean", "eval_return_std", "eval_episodes", "interrupted"}
+    assert {k: first[k] for k in unchanged} == {k: second[k] for k in unchanged}
+
+
+def test_finished_run_goes_on_with_more_steps(tmp_path: Path) -> None:
+    train(tmp_path, COUNTING)
+    summary = train(tmp_path, COUNTING, "TOTAL_STEPS = 600")
+
+    assert 600 <= summary["steps"] < 610
+    check_curves(tmp_path, 600)
+
+
+def test_compiled_run_that_is_interrupted_ends_like_one_that_is_not(tmp_path: Path) -> None:
+    compiled = ("SynchronousTrainer.environment = @CompiledEnvironment()", "TOTAL_STEPS = 400")
+    whole = train(tmp_path / "whole", *compiled, files=("compiled.gin",))
+    train(tmp_path / "halves", *compiled, "train.total_steps = 200", files=("compiled.gin",))
+    (tmp_path / "halves" / "config.gin").unlink()  # It says 200.
+    (tmp_path / "halves" / "config.gin").write_text((tmp_path / "whole/config.gin").read_text())
+    halves = train(tmp_path / "halves", *compiled, files=("compiled.gin",))
+
+    assert halves["steps"] == whole["steps"]
+    assert curves(tmp_path / "halves")[-1] == curves(tmp_path / "whole")[-1]
+
+
+def test_environment_that_crashes_is_named_and_the_run_saved(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError) as stopped:
+        train(tmp_path, f"ENVIRONMENT = '{TOY}:Broken-v0'", "Rollouts.num_steps = 2")
+
+    message = str(stopped.value)
+    assert message.startswith(
+        f"{TOY}:Broken-v0 failed after 4 steps:"
+        " environment 0 raised RuntimeError: the wheel came off."
+    )
+    assert f"The last checkpoint is {tmp_path}/checkpoints/step-4" in message
+    assert (tmp_path / "checkpoints" / "step-4.index").exists()
+    assert "\n" not in message
+
+
+def test_environment_that_crashes_later_can_be_mended_and_gone_on_with(
+    tmp_path: Path, eventful: type[Eventful], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash() -> float:
+        raise ValueError("no more\nof this")
+
+    monkeypatch.setattr(eventful, "event", staticmethod(crash))
+    monkeypatch.setattr(eventful, "at", 155)
+    with pytest.raises(TrainingError, match=r"raised ValueError: no more\. The last checkpoint"):
+        train(tmp_path, "ENVIRONMENT = 'Eventful-v0'")
+    monkeypatch.setattr(eventful, "event", staticmethod(lambda: 1.0))
+    train(tmp_path, "ENVIRONMENT = 'Eventful-v0'")
+
+    check_curves(tmp_path, 400)
+
+
+def test_environment_that_crashes_in_an_evaluation_is_named_too(
+    tmp_path: Path, eventful: type[Eventful], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash() -> float:
+        raise ValueError("no more")
+
+    monkeypatch.setattr(eventful, "event", staticmethod(crash))
+    # Training takes 400 steps and a few that are not counted; evaluations of 20 steps lie between.
+    monkeypatch.setattr(eventful, "at", 215)
+
+    with pytest.raises(TrainingError, match=r"failed after 20\d steps: environment \d raised"):
+        train(tmp_path, "ENVIRONMENT = 'Eventful-v0'")
+
+
+def test_loss_that_is_not_finite_stops_the_run_at_its_last_good_checkpoint(
+    tmp_path: Path, eventful: type[Eventful], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eventful, "event", staticmethod(lambda: float("nan")))
+    monkeypatch.setattr(eventful, "at", 350)
+
+    with pytest.raises(TrainingError) as stopped:
+        train(tmp_path, "ENVIRONMENT = 'Eventful-v0'")
+
+    assert "is not finite after 3" in str(stopped.value)
+    assert "lower learning rate" in str(stopped.value)
+    (last,) = (tmp_path / "checkpoints").glob("*.index")
+    assert f"The last checkpoint is {tmp_path}/checkpoints/{last.stem};" in str(stopped.value)
+    reader = tf.train.load_checkpoint(str(last.with_suffix("")))
+    values = [reader.get_tensor(name) for name in reader.get_variable_to_shape_map()]
+    assert all(np.all(np.isfinite(x)) for x in values if x.dtype.kind == "f")
+
+
+def test_parts_that_do_not_fit_leave_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"bind Policy\.head"):
+        train(tmp_path / "run", "Policy.head = @Gaussian()")
+    summary = train(tmp_path / "run", "TOTAL_STEPS = 10", "Evaluation.every = None")
+
+    assert summary["interrupted"] is None
+
+
+def test_folder_of_another_configuration_is_left_alone(tmp_path: Path) -> None:
+    train(tmp_path, COUNTING, "TOTAL_STEPS = 10", "Evaluation.every = None")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    with pytest.raises(ConfigurationError, match=r"NUM_ENVS is 2 there and 3 here"):
+        train(tmp_path, COUNTING, "TOTAL_STEPS = 10", "Evaluation.every = None", "NUM_ENVS = 3")
+
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
