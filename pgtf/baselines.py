@@ -198,8 +198,9 @@ class StateValue(Baseline):
 
 @gin.register
 class ExpectedQ(Baseline):
-    """Σ_b π(b|s) Q(s, b), the value of a ``QCritic`` under the policy (a mean over sampled actions
-    where they are not Discrete).
+    """Σ_b π(b|s) Q(s, b), the value of a ``QCritic`` under the policy.
+
+    Where actions are not Discrete it is a mean over sampled ones.
     """
 
     def build(

@@ -72,8 +72,8 @@ class Critic(keras.Layer):
             self.network.build(space)
         elif self.network.space != space:
             raise ConfigurationError(
-                f"{type(self).__name__} cannot share its network with a part whose input is another:"
-                f" bind {type(self).__name__}.network to one of its own."
+                f"{type(self).__name__} cannot share a network with a part of another input:"
+                f" bind {type(self).__name__}.network."
             )
         self.output_layer = keras.layers.Dense(
             outputs, kernel_initializer=keras.initializers.Orthogonal(1.0)
@@ -170,7 +170,7 @@ class QCritic(Critic):
         return self.output_layer(self.network.features(observation))
 
     def expected_value(self, observation: Any, policy: Policy, seed: tf.Tensor) -> tf.Tensor:
-        """Returns Σ_b π(b|s) Q(s, b), [...]; for other than Discrete actions a mean over samples."""
+        """Returns Σ_b π(b|s) Q(s, b), [...]; a mean over samples if actions are not Discrete."""
         distribution = policy.distribution(observation)
         if self.discrete:
             probabilities = tf.stop_gradient(tf.nn.softmax(distribution.logits))

@@ -47,7 +47,7 @@ class Policy(keras.Layer):
         self.head.build(self.network.num_features, action_space)
 
     def distribution(self, observation: Any) -> Any:
-        """Returns π(· | s), a tfp distribution of batch shape [...], for a nest of [..., *shape]."""
+        """Returns π(· | s), of batch shape [...], for observations: a nest of [..., *shape]."""
         return self.head.distribution(self.network.features(observation))
 
     def act(self, observation: Any, seed: tf.Tensor) -> Any:
