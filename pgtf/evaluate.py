@@ -26,6 +26,7 @@ with silenced_tensorflow():
     from pgtf.errors import ConfigurationError, TrainingError
     from pgtf.evaluation import Evaluation
     from pgtf.runtime import runtime
+    from pgtf.trainers.seeds import SeedsTrainer
     from pgtf.trainers.trainer import Trainer
 
 _MOST_STEPS = 2_000
@@ -51,6 +52,9 @@ def restored_trainer(logdir: Path) -> Trainer:
     trainer: Trainer | None = configuration.call(lambda: configuration.bound("train.trainer", None))
     if trainer is None:
         raise ConfigurationError(f"{config} does not bind train.trainer.")
+    num_seeds = configuration.bound("train.num_seeds", 1)
+    if num_seeds > 1:
+        trainer = SeedsTrainer(lambda: configuration.bound("train.trainer", None), num_seeds, 0)
     trainer.build(0)
     checkpoints = Checkpoints(logdir / "checkpoints", trainer.trackables(), trainer.steps)
     if checkpoints.restore() is None:
@@ -137,11 +141,15 @@ def _result(trainer: Trainer) -> str:
         greedy=not _SAMPLE.value,
     )
     evaluation.build(trainer.policy, trainer.environment, _SEED.value)
-    score = evaluation.score(_EPISODES.value)
-    return (
-        f"Return {score.returns.mean():.1f} ± {score.returns.std():.1f}, length"
-        f" {score.lengths.mean():.1f}, over {len(score.returns)} episodes"
-    )
+    lines = []
+    for member in trainer.members():
+        score = evaluation.score(_EPISODES.value)
+        lines.append(
+            f"{member and member + ': '}Return {score.returns.mean():.1f} ±"
+            f" {score.returns.std():.1f}, length {score.lengths.mean():.1f}, over"
+            f" {len(score.returns)} episodes"
+        )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import copy
 import functools
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gin
 import gymnasium as gym
@@ -161,6 +161,11 @@ class Learner(tf.Module):
         return _unique(v for part in parts for v in part.trainable_variables)
 
     @property
+    def weights(self) -> list[keras.Variable]:
+        """Every variable of policy, critic and baseline, each once; known after ``build``."""
+        return list(self._weights)
+
+    @property
     def statistics(self) -> list[keras.Variable]:
         """The weights that no optimizer moves: running means and the like."""
         parts = [part for part in (self.policy, self.critic, self.baseline) if part is not None]
@@ -172,8 +177,17 @@ class Learner(tf.Module):
         Args:
             steps: scalar int64, what schedules go by.
         """
+        return self.variant(steps=steps)
+
+    def variant(self, **parts: Any) -> "Learner":
+        """Returns a view of this learner, sharing every weight, in which some parts are others.
+
+        Args:
+            parts: by name, such as ``policy``, ``entropy_bonus`` or ``optimizer``; built.
+        """
         view = copy.copy(self)
-        view.steps = steps
+        # Not by setattr: tf.Module would enter the parts among the checkpoint's, which are shared.
+        vars(view).update(parts)
         return view
 
     def evaluate(self, trajectory: Trajectory, seed: tf.Tensor) -> Evaluation:
@@ -249,6 +263,8 @@ class Learner(tf.Module):
             Gradients, and the loss's metrics.
         """
         with tf.GradientTape() as tape:
+            # Values that stand in for variables (pgtf.parameters) are not watched by themselves.
+            tape.watch([variable.value for variable in self.trainable_variables])
             loss, metrics = self.loss(trajectory, seed)
         return self.differentiate(tape, loss), metrics
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from pgtf.bindings import hyperparameters
 from pgtf.checkpoint import Checkpoints
-from pgtf.configuration import Configuration
+from pgtf.configuration import Configuration, bound
 from pgtf.environments.vector import EnvironmentFailure
 from pgtf.errors import ConfigurationError, TrainingError
 from pgtf.evaluation import Evaluation, Score
@@ -23,6 +23,7 @@ from pgtf.interruption import Interruption
 from pgtf.metrics import EpisodeWindow, MetricsWriter
 from pgtf.progress import ProgressDisplay
 from pgtf.run_folder import RunFolder, default_folder
+from pgtf.trainers.seeds import SeedsTrainer, interquartile_mean
 from pgtf.trainers.trainer import Report, Trainer
 
 _LOGS_PER_HISTOGRAM = 10
@@ -36,6 +37,7 @@ def train(
     total_steps: int = 500_000,
     seed: int = 0,
     evaluation: Evaluation | None = None,
+    num_seeds: int = 1,
     log_every: int = 2_000,
     checkpoint_every: int = 50_000,
 ) -> dict[str, Any]:
@@ -48,6 +50,8 @@ def train(
         total_steps: environment steps of the whole run, those before a resumption included.
         seed: the run is a function of it.
         evaluation: when and how the policy is scored.
+        num_seeds: independent seeds, from ``seed`` on, that are trained as one program; more than
+            one needs a compiled environment.
         log_every: environment steps between two points of the curves.
         checkpoint_every: environment steps between two checkpoints.
 
@@ -60,12 +64,15 @@ def train(
     """
     counts = {
         "total_steps": total_steps,
+        "num_seeds": num_seeds,
         "log_every": log_every,
         "checkpoint_every": checkpoint_every,
     }
     for name, count in counts.items():
         if count < 1:
             raise ConfigurationError(f"train.{name} must be at least 1, not {count}.")
+    if num_seeds > 1:
+        trainer = SeedsTrainer(lambda: bound("train.trainer", None), num_seeds, total_steps)
     for line in configuration.warnings():
         print(f"pgtf: warning: {line}", file=sys.stderr)
     default = default_folder(configuration, trainer.environment.name, seed)
@@ -73,7 +80,7 @@ def train(
     folder.check(configuration)
     evaluation = evaluation or Evaluation()
     with contextlib.ExitStack() as stack:
-        interruption = stack.enter_context(Interruption())
+        interruption = stack.enter_context(Interruption(trainer.stop))
         display = stack.enter_context(ProgressDisplay(total_steps))
         stack.callback(trainer.close)
         with _environment_failures(trainer):
@@ -163,13 +170,13 @@ class _Loop:
         display.say(f"{verb}: {self._folder.path}")
         try:
             rate = self._train(interruption, display)
-            score = None
+            scores: dict[str, Score] = {}
             if interruption.signal is None:
                 display.stage("last evaluation")
-                score = self._evaluate(self._evaluation.final_episodes)
+                scores = self._evaluate(self._evaluation.final_episodes)
         except TrainingError as error:
             raise TrainingError(f"{error} {self._last_checkpoint()}") from error
-        return self._summarise(interruption.signal if score is None else None, score, rate, seed)
+        return self._summarise(None if scores else interruption.signal, scores, rate, seed)
 
     def _train(self, interruption: Interruption, display: ProgressDisplay) -> float | None:
         """Takes all the steps, saves, and returns the steps per second."""
@@ -246,8 +253,12 @@ class _Loop:
         if not self._logs:
             self._describe()
         scalars: dict[str, float] = dict(self._window.scalars())
-        for tag in reports[-1].scalars:
-            scalars[tag] = float(np.mean([report.scalars[tag] for report in reports]))
+        values: dict[str, list[float]] = {}
+        for report in reports:
+            for tag, value in report.scalars.items():
+                values.setdefault(tag, []).append(value)
+        scalars |= {tag: float(np.mean(each)) for tag, each in values.items()}
+        scalars |= reports[-1].counts
         if self._rate is not None:
             scalars["time/fps"] = self._rate
         self._writer.scalars(self._steps, scalars)
@@ -264,17 +275,24 @@ class _Loop:
         self._writer.text("operative_config", operative, self._steps)
         self._folder.write_operative(operative)
 
-    def _evaluate(self, episodes: int) -> Score:
+    def _evaluate(self, episodes: int) -> dict[str, Score]:
+        """Scores every policy that is trained, by its name."""
         began = time.perf_counter()
         with self._saved_on_failure():
-            score = self._evaluation.score(episodes)
+            scores = {
+                member: self._evaluation.score(episodes) for member in self._trainer.members()
+            }
+        means = [float(score.returns.mean()) for score in scores.values()]
+        lengths = [float(score.lengths.mean()) for score in scores.values()]
         scalars = {
-            "eval/mean_reward": float(score.returns.mean()),
-            "eval/mean_ep_length": float(score.lengths.mean()),
+            "eval/mean_reward": interquartile_mean(means),
+            "eval/mean_ep_length": interquartile_mean(lengths),
         }
+        if len(means) > 1:
+            scalars |= {f"{m}/eval_mean_reward": x for m, x in zip(scores, means, strict=True)}
         self._writer.scalars(self._steps, scalars)
         self._pause += time.perf_counter() - began
-        return score
+        return scores
 
     def _save(self) -> None:
         began = time.perf_counter()
@@ -285,8 +303,10 @@ class _Loop:
         self._pause += time.perf_counter() - began
 
     def _summarise(
-        self, number: int | None, score: Score | None, rate: float | None, seed: int
+        self, number: int | None, scores: dict[str, Score], rate: float | None, seed: int
     ) -> dict[str, Any]:
+        means = {member: float(score.returns.mean()) for member, score in scores.items()}
+        returns = np.concatenate([score.returns for score in scores.values()] or [[]])
         summary: dict[str, Any] = {
             "environment": self._trainer.environment.name,
             "seed": seed,
@@ -294,10 +314,12 @@ class _Loop:
             "wall_seconds": round(self._seconds, 3),
             "steps_per_second": None if rate is None else round(rate, 1),
             "interrupted": None if number is None else signal.Signals(number).name,
-            "eval_return_mean": None if score is None else float(score.returns.mean()),
-            "eval_return_std": None if score is None else float(score.returns.std()),
-            "eval_episodes": 0 if score is None else len(score.returns),
+            "eval_return_mean": interquartile_mean(list(means.values())) if means else None,
+            "eval_return_std": float(returns.std()) if means else None,
+            "eval_episodes": len(returns),
             "logdir": str(self._folder.path),
         }
+        if len(means) > 1:
+            summary["eval_return_mean_of_seeds"] = means
         self._folder.write_summary(summary)
         return summary

@@ -19,6 +19,7 @@ TOY = "tests.toy_environments"
 QUICK = (
     "TOTAL_STEPS = 400",
     "NUM_ENVS = 2",
+    "Rollouts.num_steps = 2",
     "MLP.hidden = (4,)",
     "SynchronousTrainer.jit_compile = False",
     "train.log_every = 100",
@@ -59,7 +60,7 @@ def start(module: str, *arguments: str, cwd: Path, **environment: str) -> "subpr
 def events(logdir: Path) -> Iterator[Event]:
     """The events of a run folder, file after file."""
     for path in sorted(logdir.glob("*tfevents*")):
-        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+        for record in tf.data.TFRecordDataset(str(path), buffer_size=2**20).as_numpy_iterator():
             yield Event.FromString(record)
 
 

@@ -23,7 +23,7 @@ def elements(space: spaces.Space, count: int) -> list[Any]:
 
 
 def agreement(space: spaces.Space, action: Any, target: Any) -> float:
-    """1 where two elements are equal; less by their distance, or by the share of entries apart."""
+    """1 where two elements are equal; less by the squared distance, or the share of entries apart."""
     match space:
         case spaces.Dict():
             return float(np.mean([agreement(s, action[k], target[k]) for k, s in space.items()]))
@@ -31,7 +31,7 @@ def agreement(space: spaces.Space, action: Any, target: Any) -> float:
             parts = zip(space, action, target, strict=True)
             return float(np.mean([agreement(s, a, b) for s, a, b in parts]))
         case spaces.Box():
-            return 1.0 - float(np.mean(np.abs(action - target)))
+            return 1.0 - float(np.mean(np.square(action - target)))
         case _:
             return float(np.mean(np.asarray(action) == np.asarray(target)))
 

@@ -61,6 +61,15 @@ class Environment(abc.ABC):
     def replicate(self, num_envs: int) -> "Environment":
         """Returns a fresh environment of the same task with another number of copies."""
 
+    @property
+    def failure(self) -> Exception | None:
+        """What the environment's own code raised in the last call, if it did."""
+        return None
+
+    def renew(self) -> None:
+        """Makes anew what the environment holds outside TensorFlow, after its code has raised."""
+        return
+
     def close(self) -> None:
         """Frees what the environment holds outside TensorFlow."""
         return

@@ -107,7 +107,7 @@ class GymEnvironment(Environment):
 
     def reset(self, seed: tf.Tensor) -> tuple[Any, Any]:
         """Resets every copy, each with a seed of its own."""
-        leaves = self._numpy(self._host.reset, [seed], with_signals=False)
+        leaves = self._numpy(lambda *x: self._host.reset(*x), [seed], with_signals=False)
         return tf.zeros(()), tf.nest.pack_sequence_as(self._observation_spec, leaves)
 
     def step(self, state: Any, action: Any, held: tf.Tensor | None = None) -> tuple[Any, TimeStep]:
@@ -116,7 +116,9 @@ class GymEnvironment(Environment):
             held = tf.zeros((0,), tf.bool)
         action = bounded(self.action_space, action)
         inputs = [held, *tf.nest.flatten(action)]
-        *observation, signals = self._numpy(self._host.step, inputs, with_signals=True)
+        *observation, signals = self._numpy(
+            lambda *x: self._host.step(*x), inputs, with_signals=True
+        )
         signals.set_shape((4, self.num_envs))
         reward, terminated, truncated, mask = tf.unstack(signals)
         observation = tf.nest.pack_sequence_as(self._observation_spec, observation)
@@ -154,6 +156,14 @@ class GymEnvironment(Environment):
     def failure(self) -> EnvironmentFailure | None:
         """What the environment's own code raised in the last call, if it did."""
         return self._host.failure
+
+    def renew(self) -> None:
+        """Makes every copy anew; graphs that step them go on with the new ones, from a reset."""
+        # What has failed may fail again when it is closed.
+        with contextlib.suppress(Exception):
+            self._host.close()
+        with _clear_errors(self.name):
+            self._host = self._make(self._vectorization)
 
     def close(self) -> None:
         """Closes every copy."""

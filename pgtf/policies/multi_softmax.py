@@ -12,7 +12,7 @@ from pgtf.policies.categorical import Categorical
 from pgtf.policies.head import Head
 from pgtf.policies.output import Output
 
-# The preference of choices that only pad a row: finite, so that 0 log 0 is 0 and not nan.
+# The preference of choices that only pad a row: its exponential is 0, and it is still finite.
 _NEVER = -1e30
 
 

@@ -19,11 +19,13 @@ class Report(NamedTuple):
         episodes: [N, 3] float32, a row for each iteration: the number of episodes that ended, and
             the sums of their returns and of their lengths.
         histograms: TensorBoard tag to array, of the last iteration.
+        counts: TensorBoard tag to value, of what is counted and not averaged.
     """
 
     scalars: dict[str, float]
     episodes: np.ndarray
     histograms: dict[str, np.ndarray]
+    counts: dict[str, float] = {}
 
 
 class Trainer(abc.ABC):
@@ -65,6 +67,13 @@ class Trainer(abc.ABC):
 
     def restored(self) -> None:
         """Is called after a checkpoint was restored into ``trackables``."""
+        return
+
+    def stop(self) -> None:
+        """Asks an ``iterate`` that is under way to return early, as the run is to end.
+
+        Is called from a signal handler: it may only set a flag.
+        """
         return
 
     def close(self) -> None:

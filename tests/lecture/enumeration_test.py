@@ -28,7 +28,7 @@ from tests.lecture.exact import (
     undiscounted_gradient,
 )
 from tests.lecture.variance import covariance, trajectory_gradients
-from tests.trajectories import SEED, gradient_of
+from tests.trajectories import gradient_of
 
 EPISODES = every_trajectory(EPISODIC, probabilities(EPISODIC_PREFERENCES), 3)
 ROLLOUTS = Rollouts(CYCLIC, probabilities(CYCLIC_PREFERENCES), 0.9, 5, 3)
@@ -121,7 +121,7 @@ def test_the_bias_of_a_wrong_v_falls_with_lambda() -> None:
 
 @pytest.mark.parametrize("baseline", ["none", "ExpectedQ"])
 def test_the_bias_of_a_wrong_q_is_the_one_of_theory(baseline: str) -> None:
-    """∇ log π(a|s) Q_w(s, a), and ExpectedQ subtracts Σ_b π(b|s) Q_w(s, b), which changes no mean."""
+    """∇ log π(a|s) Q_w(s, a); ExpectedQ subtracts Σ_b π(b|s) Q_w(s, b), which changes no mean."""
     mean = over_rollouts(Combination("Q", baseline, "TD0"), V_PI, WRONG_Q)
     expected = ROLLOUTS.gradient(np.broadcast_to(WRONG_Q, (5, 3, 4, 2)))
     np.testing.assert_allclose(mean, expected, atol=2e-5)

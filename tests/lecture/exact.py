@@ -1,8 +1,7 @@
-"""Exact values and gradients of finite Markov decision processes, by dynamic programming in float64.
+"""Exact values and gradients of finite Markov decision processes: dynamic programming in float64.
 
 NumPy alone: nothing here knows pgtf. Preferences h(s, a) are tables, and gradients are by them.
-A rollout is what DESIGN calls one: T rows from a reset, in which an environment that has ended uses
-one row to reset itself.
+A rollout is T rows from a reset, in which an environment that has ended uses one row to reset.
 """
 
 from typing import NamedTuple
@@ -57,8 +56,8 @@ def process(
     return Process(transition, reward, start, np.arange(states) == states - 1)
 
 
-# Episodes of one to three steps. State 4 is met at the second step or the third, so that the step of
-# the episode says less than the state, and the state less than both.
+# Episodes of one to three steps. State 4 is met at the second step or the third, so that neither
+# the step of the episode nor the state says it all.
 EPISODIC = process(
     {
         (0, 0): {2: (0.5, 1.0), 3: (0.5, -1.0)},

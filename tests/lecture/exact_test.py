@@ -71,7 +71,7 @@ def test_the_occupancy_is_that_of_every_rollout() -> None:
     np.add.at(counted, (rows, whole.time, whole.observation[:-1]), whole.mask.numpy())
     np.testing.assert_allclose(counted[:, :3], ROLLOUTS.occupancy(), atol=1e-6)
     assert not counted[:, 3].any()  # rows that reset
-    assert 0.1 < counted[:, 2].sum()  # some are truncated
+    assert counted[:, 2].sum() > 0.1  # some are truncated
     assert counted[2:, 0].sum() > 0.1  # and begin again
 
 

@@ -1,5 +1,6 @@
 """What every head promises, whatever its distribution."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import gin
@@ -20,7 +21,6 @@ BOX = spaces.Box(-2, 2, (2,))
 HEADS = {
     "Softmax": ("@Softmax()", spaces.Discrete(5)),
     "Gaussian": ("@Gaussian()", BOX),
-    "Gaussian scalar": ("@Gaussian()", spaces.Box(-2, 2, ())),
     "Gaussian of the state": ("@state/Gaussian()", spaces.Box(-2, 2, (1,))),
     "TanhGaussian": ("@TanhGaussian()", BOX),
     "Beta": ("@Beta()", BOX),
@@ -45,6 +45,14 @@ def head_and_space(request: pytest.FixtureRequest) -> HeadAndSpace:
     for variable in head.trainable_variables:  # far from the nearly constant first policy
         variable.assign_add(np.random.default_rng(1).normal(0, 0.5, variable.shape))
     return head, space
+
+
+@pytest.fixture
+def half_precision() -> Iterator[None]:
+    """Makes new layers compute in bfloat16, unless they know better."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy("float32")
 
 
 def _features(*leading: int) -> np.ndarray:
@@ -142,10 +150,14 @@ def test_other_parameters_can_be_evaluated_as_one_xla_program(head_and_space: He
     assert not any(np.array_equal(a, b) for a, b in zip(drawn, other, strict=True))
 
 
-def test_it_computes_in_float32_on_half_precision_features(head_and_space: HeadAndSpace) -> None:
+@pytest.mark.usefixtures("half_precision")
+def test_it_computes_in_float32_beside_a_half_precision_network(
+    head_and_space: HeadAndSpace,
+) -> None:
     head, _ = head_and_space
     distribution = head.distribution(tf.cast(_features(4), tf.bfloat16))
     assert distribution.log_prob(distribution.sample(seed=[1, 2])).dtype == tf.float32
+    assert distribution.entropy().dtype == tf.float32
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def assert_close(a: list[np.ndarray], b: list[np.ndarray], rtol: float = 1e-4) -
 
 @pytest.mark.parametrize(
     ("collected", "make"),
-    [(Rollouts(5), a2c), (Rollouts(40), a2c), (Episodes(4), reinforce)],
+    [(Rollouts(3), a2c), (Rollouts(40), a2c), (Episodes(4), reinforce)],
     ids=["unrolled", "loop", "episodes"],
 )
 def test_iterations_are_rollouts_and_updates_taken_in_turn(
@@ -108,23 +108,23 @@ def test_a_gradient_taped_through_the_rollout_is_that_of_the_loss(
     make: Callable[[], Learner],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    steps = 4 * 5 * 3
-    taped = trainer(environment(num_envs=4), Rollouts(5), make)
+    steps = 4 * 2 * 3
+    taped = trainer(environment(num_envs=4), Rollouts(2), make)
     assert taped._taped
     taped.iterate(steps)
     monkeypatch.setattr(TapedActing, "supports", staticmethod(lambda learner: False))
-    plain = trainer(environment(num_envs=4), Rollouts(5), make)
+    plain = trainer(environment(num_envs=4), Rollouts(2), make)
     plain.iterate(steps)
     assert taped.learner.updates >= 3
     assert_close(variables(taped.learner), variables(plain.learner))
 
 
 def test_loops_and_unrolled_graphs_learn_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    unrolled = trainer(GymEnvironment("CartPole-v1", 3), Rollouts(6))
-    unrolled.iterate(50)
+    unrolled = trainer(GymEnvironment("CartPole-v1", 3), Rollouts(3))
+    unrolled.iterate(30)
     monkeypatch.setattr("pgtf.scan.UNROLLED", 1)
-    loop = trainer(GymEnvironment("CartPole-v1", 3), Rollouts(6))
-    loop.iterate(50)
+    loop = trainer(GymEnvironment("CartPole-v1", 3), Rollouts(3))
+    loop.iterate(30)
     assert_close(variables(unrolled.learner), variables(loop.learner))
 
 
@@ -146,7 +146,7 @@ def test_counters_of_episodes_and_steps_are_exact(num_envs: int, num_steps: int)
 
 
 def test_compiled_iterations_are_counted_as_they_were() -> None:
-    made = trainer(CompiledCartPole(4), Rollouts(5), jit_compile=True)
+    made = trainer(CompiledCartPole(4), Rollouts(5))
     report = made.iterate(400)
     updates = int(made.learner.updates.numpy())
     assert 400 <= made.steps <= 400 + 20
@@ -199,12 +199,12 @@ def test_a_resumed_run_plays_new_episodes() -> None:
 
 
 def test_a_resumed_run_of_compiled_environments_goes_on_bit_for_bit(tmp_path: Path) -> None:
-    first = trainer(CompiledCartPole(3), Rollouts(4), seed=1)
+    first = trainer(CompiledCartPole(3), Rollouts(2), seed=1)
     first.iterate(50)
     first.saving()
     path = tf.train.Checkpoint(**first.trackables()).save(str(tmp_path / "saved"))
     first.iterate(100)
-    resumed = trainer(CompiledCartPole(3), Rollouts(4), seed=1)
+    resumed = trainer(CompiledCartPole(3), Rollouts(2), seed=1)
     tf.train.Checkpoint(**resumed.trackables()).restore(path).assert_consumed()
     resumed.restored()
     resumed.iterate(100)

@@ -2,6 +2,7 @@
 
 import gymnasium as gym
 import numpy as np
+import tensorflow as tf
 from scipy import stats
 
 from pgtf.environments.compiled import CompiledAcrobot
@@ -46,6 +47,15 @@ def test_a_step_from_a_state_of_play_is_gymnasiums(single_steps):
     high = np.array([[np.pi], [np.pi], [3.0], [5.0]])
     physics = rng.uniform(-high, high, (4, 3000)).astype(np.float32)
     single_steps(CompiledAcrobot(), gym.make("Acrobot-v1"), physics, rng.integers(0, 3, 3000), 5e-6)
+
+
+def test_the_angles_stay_within_one_turn():
+    acrobot = CompiledAcrobot(64)
+    state, _ = acrobot.reset(tf.constant([1, 2]))
+    spinning = state._replace(physics=tf.constant([[3.0], [-3.0], [9.0], [-20.0]]) + state.physics)
+    after, _ = acrobot.step(spinning, tf.ones([64], tf.int32))
+    assert np.abs(after.physics[:2]).max() <= np.pi + 1e-5
+    assert np.abs(after.physics[:2] - spinning.physics[:2]).max() > np.pi
 
 
 def test_episodes_are_gymnasiums_through_goals_and_resets(lockstep):

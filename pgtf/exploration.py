@@ -1,0 +1,153 @@
+"""Exploration: how a worker's policy differs from the shared one it learns for.
+
+On-policy learning needs no replay when the workers see different parts of the task, and they do so
+the more the more differently they explore (Mnih et al. 2016, section 4). What acts is the exploring
+policy, and its own log-prob is the one that is differentiated: the gradient stays on-policy.
+"""
+
+import abc
+from collections.abc import Sequence
+from typing import Any
+
+import gin
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from pgtf.errors import ConfigurationError
+from pgtf.policies.categorical import Categorical
+from pgtf.policies.gaussian import Gaussian, Normal
+from pgtf.policies.head import Head
+from pgtf.policies.policy import Policy
+from pgtf.policies.softmax import Softmax
+from pgtf.policies.tanh_gaussian import SquashedNormal
+
+
+class Exploration(abc.ABC):
+    """Turns a policy's distribution into the one that a worker acts with.
+
+    Attributes:
+        levels: how much each worker explores; worker i takes number i modulo their count.
+    """
+
+    levels: tuple[float, ...]
+
+    def level(self, worker: int) -> float:
+        """Returns the level of a worker, counted from 0."""
+        return self.levels[worker % len(self.levels)]
+
+    @abc.abstractmethod
+    def check(self, head: Head) -> None:
+        """Checks that this exploration fits the policy's head.
+
+        Raises:
+            ConfigurationError: it does not.
+        """
+
+    @abc.abstractmethod
+    def distribution(self, distribution: Any, level: tf.Tensor) -> Any:
+        """Returns the distribution that acts, differentiable by the parameters of the policy.
+
+        Args:
+            distribution: the policy's, of any batch shape.
+            level: scalar.
+        """
+
+    def refusal(self, head: Head, needs: str, other: str) -> ConfigurationError:
+        """Returns the error that says this exploration does not fit a head.
+
+        Args:
+            head: the policy's.
+            needs: the heads it fits, as in "a Softmax head".
+            other: an exploration for other heads.
+        """
+        return ConfigurationError(
+            f"{type(self).__name__} needs {needs}, but the policy's is {type(head).__name__}: bind"
+            f" AsynchronousTrainer.exploration = @{other}(), or leave it unbound."
+        )
+
+
+@gin.register
+class EpsilonMixture(Exploration):
+    """(1 - ε) π(a|s) + ε / n: with probability ε one of the n actions at random, else the policy's.
+
+    Args:
+        epsilons: ε of the workers, each in [0, 1).
+    """
+
+    def __init__(self, epsilons: Sequence[float] = (0.0, 0.05, 0.2)):
+        self.levels = tuple(float(epsilon) for epsilon in epsilons)
+        if not self.levels or not all(0.0 <= epsilon < 1.0 for epsilon in self.levels):
+            raise ConfigurationError(
+                f"EpsilonMixture.epsilons must hold numbers in [0, 1), not {epsilons!r}."
+            )
+
+    def check(self, head: Head) -> None:
+        """Refuses every head but Softmax."""
+        if not isinstance(head, Softmax):
+            raise self.refusal(head, "a Softmax head", "ScaledNoise")
+
+    def distribution(self, distribution: Any, level: tf.Tensor) -> Categorical:
+        """Returns the mixture, a categorical distribution again."""
+        log_prob = tf.nn.log_softmax(distribution.logits_parameter())
+        uniform = tf.math.log(level / log_prob.shape[-1]) * tf.ones_like(log_prob)
+        # Both terms stay logarithms, so that no action's probability underflows where ε is 0.
+        logits = tf.reduce_logsumexp(tf.stack([log_prob + tf.math.log1p(-level), uniform]), 0)
+        return Categorical(logits=logits)
+
+
+@gin.register
+class ScaledNoise(Exploration):
+    """N(μ, (c σ)²): the scale of a Gaussian policy, squashed ones too, times a factor.
+
+    Args:
+        scales: c of the workers, each positive.
+    """
+
+    def __init__(self, scales: Sequence[float] = (1.0, 0.5, 2.0)):
+        self.levels = tuple(float(scale) for scale in scales)
+        if not self.levels or not all(scale > 0.0 for scale in self.levels):
+            raise ConfigurationError(
+                f"ScaledNoise.scales must hold positive numbers, not {scales!r}."
+            )
+
+    def check(self, head: Head) -> None:
+        """Refuses every head but Gaussian and TanhGaussian."""
+        if not isinstance(head, Gaussian):
+            raise self.refusal(head, "a Gaussian or TanhGaussian head", "EpsilonMixture")
+
+    def distribution(self, distribution: Any, level: tf.Tensor) -> Any:
+        """Returns the same kind of distribution with another scale."""
+        inner = distribution.distribution
+        scaled: Any
+        if isinstance(inner, SquashedNormal):
+            normal = inner.normal
+            scaled = SquashedNormal(normal.loc, level * normal.scale, inner.bounds)
+        else:
+            scaled = Normal(inner.loc, level * inner.scale)
+        return tfp.distributions.Independent(scaled, distribution.reinterpreted_batch_ndims)
+
+
+class ExploringPolicy:
+    """A policy seen through an exploration; it takes a ``Policy``'s place in a learner.
+
+    Args:
+        policy: the shared one; its network and head, and their variables, are used.
+        exploration: what changes its distribution.
+        level: scalar, how much.
+    """
+
+    def __init__(self, policy: Policy, exploration: Exploration, level: tf.Tensor):
+        self._policy = policy
+        self._exploration = exploration
+        self._level = level
+        self.network = policy.network
+        self.head = policy.head
+        self.trainable_variables = policy.trainable_variables
+
+    def distribution(self, observation: Any) -> Any:
+        """Returns what acts in a state; see ``Policy.distribution``."""
+        return self._exploration.distribution(self._policy.distribution(observation), self._level)
+
+    def act(self, observation: Any, seed: tf.Tensor) -> Any:
+        """Samples an action; see ``Policy.act``."""
+        return self.distribution(observation).sample(seed=seed)

@@ -1,0 +1,169 @@
+"""``python -m pgtf.launch`` as a user meets it, from a folder with files of their own."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import absl.flags
+import pytest
+
+from pgtf import launch
+from pgtf.errors import ConfigurationError, TrainingError
+from tests.short_runs import QUICK, flags, start, table
+
+MINE = """# Mine: A2C with a part of my own.
+import my_parts
+include 'a2c.gin'
+
+Learner.entropy_bonus = @Fading()
+Fading.start = 0.25
+NStep.n = 3
+"""
+PARTS = """
+import gin
+import tensorflow as tf
+from pgtf.entropy import EntropyBonus
+
+
+@gin.register
+class Fading(EntropyBonus):
+    def __init__(self, start: float = 1.0):
+        super().__init__(0.0)
+        self.start = start
+
+    def coefficient(self, steps):
+        return self.start / (1.0 + tf.cast(steps, tf.float32))
+"""
+
+
+class Ended(NamedTuple):
+    folder: Path
+    code: int
+    out: str
+    err: str
+
+
+def launched(folder: Path, *arguments: str) -> Ended:
+    process = start("pgtf.launch", *arguments, cwd=folder)
+    out, err = process.communicate()
+    return Ended(folder, process.returncode, out, err)
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """A run of the user's own gin file, into the default run folder."""
+    folder = tmp_path_factory.mktemp("mine")
+    (folder / "mine.gin").write_text(MINE)
+    (folder / "my_parts.py").write_text(PARTS)
+    return launched(folder, "--gin_file=mine.gin", *flags(*QUICK), "--gin_bindings=train.seed = 7")
+
+
+def run_folder(mine: Ended) -> Path:
+    (path,) = (mine.folder / "runs" / "mine" / "CartPole-v1").iterdir()
+    return path
+
+
+def test_run_ends_well_and_leaves_its_folder(mine: Ended) -> None:
+    assert mine.code == 0, mine.err
+    folder = run_folder(mine)
+    assert re.fullmatch(r"seed7-\d{8}-\d{6}", folder.name), "--gin_bindings is --gin_param"
+    assert {re.sub(r"tfevents\..*", "tfevents", path.name) for path in folder.iterdir()} == {
+        *("config.gin", "operative_config.gin", "command.txt", "progress.csv", "summary.json"),
+        *("checkpoints", "events.out.tfevents"),
+    }
+    summary = json.loads((folder / "summary.json").read_text())
+    assert {
+        *("steps", "wall_seconds", "steps_per_second", "seed"),
+        *("eval_return_mean", "eval_return_std", "eval_episodes"),
+    } <= set(summary)
+    assert summary["steps"] >= 400
+    assert summary["seed"] == 7
+    command = (folder / "command.txt").read_text()
+    assert command.startswith("python -m pgtf.launch --gin_file=mine.gin ")
+
+
+def test_part_of_the_users_own_is_used(mine: Ended) -> None:
+    folder = run_folder(mine)
+
+    operative = (folder / "operative_config.gin").read_text()
+    assert "Fading.start = 0.25" in operative
+    assert "import my_parts" in (folder / "config.gin").read_text()
+    first = table(folder)[0]
+    assert 0 < float(first["train/entropy_coefficient"]) <= 0.25
+
+
+def test_operative_configuration_has_the_defaults_too(mine: Ended) -> None:
+    operative = (run_folder(mine) / "operative_config.gin").read_text()
+
+    assert "MLP.gain = " in operative, "a default that no file binds"
+    assert "NStep" not in operative, "a part that is not used"
+
+
+def test_console_shows_the_run_and_where_to_look_next(mine: Ended) -> None:
+    folder = run_folder(mine).relative_to(mine.folder)
+
+    lines = mine.out.splitlines()
+    assert lines[0] == f"Training: {folder}"
+    assert re.fullmatch(r"4\d\d steps in [\d.]+ s \([\d,]+ steps/s\)", lines[-4])
+    assert re.fullmatch(r"Return [-\d.]+ ± [\d.]+ over 2 evaluation episodes", lines[-3])
+    assert lines[-2] == f"Watch:   python -m pgtf.evaluate --logdir={folder} --film=film.gif"
+    assert lines[-1] == f"Curves:  tensorboard --logdir={folder}"
+    progress = re.compile(r"\d+ of 400 steps(, [\d,]+ steps/s)?(, return [\d.]+)?(, \d+ s left)?")
+    assert all(progress.fullmatch(line) for line in lines[1:-4])
+
+
+def test_nothing_but_warnings_about_bindings_is_on_stderr(mine: Ended) -> None:
+    assert mine.err.splitlines() == [
+        "pgtf: warning: mine.gin line 7: nothing uses NStep.n.",
+    ]
+
+
+def test_misconfiguration_is_one_message_and_exit_code_two(tmp_path: Path) -> None:
+    ended = launched(tmp_path, "--gin_file=a2c.gin", "--gin_param=Learner.discont = 1")
+
+    assert ended.code == 2
+    assert ended.out == ""
+    assert ended.err == (
+        "pgtf: --gin_param=\"Learner.discont = 1\": Learner has no parameter 'discont'. Did you"
+        " mean 'discount'?\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (ConfigurationError("Change this."), 2, "pgtf: Change this.\n"),
+        (TrainingError("It broke."), 1, "pgtf: It broke.\n"),
+        (KeyboardInterrupt(), 130, "pgtf: interrupted.\n"),
+    ],
+)
+def test_each_kind_of_end_has_its_exit_code(
+    error: BaseException,
+    code: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def ends(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(launch, "run", ends)
+    absl.flags.FLAGS(["launch"])
+
+    with pytest.raises(SystemExit) as left:
+        launch.main(["launch"])
+
+    assert left.value.code == code
+    assert capsys.readouterr().err == message
+
+
+def test_argument_without_a_flag_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    absl.flags.FLAGS(["launch"])
+
+    with pytest.raises(SystemExit) as left:
+        launch.main(["launch", "a2c.gin"])
+
+    assert left.value.code == 2
+    assert "There is no argument 'a2c.gin'; write --gin_file=" in capsys.readouterr().err
