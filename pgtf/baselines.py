@@ -159,13 +159,15 @@ class StateValue(Baseline):
     """V(s): the critic's own, or a network of the baseline's own.
 
     Args:
-        network: features for a value function of its own; when unbound the ``VCritic``'s values are
-            used, which makes G - V the advantage of A2C.
+        network: features for a value function of its own; when unbound the critic's values are
+            used: the ``VCritic``'s, which makes G - V the advantage of A2C, or the ``QCritic``'s
+            mean over actions, as in ``ExpectedQ``.
         fit: how a network of its own is fitted to the returns; ``JointLoss`` when unbound.
     """
 
     def __init__(self, network: Network | None = None, fit: JointLoss | Regression | None = None):
         super().__init__()
+        self.critic: QCritic | None = None
         if network is None and fit is not None:
             raise ConfigurationError(
                 "StateValue.fit says how a network of its own is fitted, and there is none: bind"
@@ -179,19 +181,22 @@ class StateValue(Baseline):
         """Makes every variable."""
         if self.regressor is not None:
             self.regressor.build(observation_space, action_space)
-        elif not isinstance(critic, VCritic):
+        elif critic is None:
             raise ConfigurationError(
-                "StateValue without a network of its own shares the VCritic's, and there is none:"
+                "StateValue without a network of its own shares the critic's, and there is none:"
                 " bind StateValue.network = @MLP(), or Learner.critic = @VCritic()."
             )
+        elif isinstance(critic, QCritic):
+            self.critic = critic
 
     def values(
         self, trajectory: Trajectory, estimates: Estimates | None, policy: Policy, seed: tf.Tensor
     ) -> tf.Tensor:
         """Returns V(s_t), [T, B]."""
-        del policy, seed
         if self.regressor is not None:
             return self.regressor.predict(trajectory)
+        if self.critic is not None:
+            return _expected_q(self.critic, trajectory, policy, seed)
         assert estimates is not None
         return estimates.prediction
 
@@ -220,5 +225,11 @@ class ExpectedQ(Baseline):
     ) -> tf.Tensor:
         """Returns Σ_b π(b|s_t) Q(s_t, b), [T, B]."""
         del estimates
-        observation: Any = tf.nest.map_structure(lambda x: x[:-1], trajectory.observation)
-        return self.critic.expected_value(observation, policy, seed)
+        return _expected_q(self.critic, trajectory, policy, seed)
+
+
+def _expected_q(
+    critic: QCritic, trajectory: Trajectory, policy: Policy, seed: tf.Tensor
+) -> tf.Tensor:
+    observation: Any = tf.nest.map_structure(lambda x: x[:-1], trajectory.observation)
+    return critic.expected_value(observation, policy, seed)

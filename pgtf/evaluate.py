@@ -4,12 +4,11 @@ python -m pgtf.evaluate --logdir=runs/a2c/CartPole-v1/seed0-20260101-120000
 python -m pgtf.evaluate --logdir=… --film=film.gif
 """
 
+import argparse
 import contextlib
 import os
 import sys
 from pathlib import Path
-
-from absl import app, flags, logging
 
 from pgtf.silence import silenced_tensorflow
 
@@ -30,12 +29,6 @@ with silenced_tensorflow():
     from pgtf.trainers.trainer import Trainer
 
 _MOST_STEPS = 2_000
-
-_LOGDIR = flags.DEFINE_string("logdir", None, "The run folder.", required=True)
-_EPISODES = flags.DEFINE_integer("episodes", 100, "Episodes to play.", lower_bound=1)
-_SEED = flags.DEFINE_integer("seed", 0, "Seed of the environments.")
-_SAMPLE = flags.DEFINE_bool("sample", False, "Sample actions instead of taking the mode.")
-_FILM = flags.DEFINE_string("film", None, "Film one episode into this GIF instead of scoring.")
 
 
 def restored_trainer(logdir: Path) -> Trainer:
@@ -79,6 +72,7 @@ def film(trainer: Trainer, path: Path, seed: int, greedy: bool) -> tuple[float, 
     """
     from PIL import Image
 
+    next(trainer.members())  # Of several seeds the first one acts.
     act = trainer.policy.act_greedily if greedy else trainer.policy.act
     key = tf.constant([seed, 0xF11], tf.int32)
     images: list[Image.Image] = []
@@ -115,37 +109,57 @@ def _drawn(environment: Environment) -> GymEnvironment:
     raise ConfigurationError(f"{environment.name} cannot be filmed: it does not draw itself.")
 
 
-def main(argv: list[str]) -> None:
-    """Scores or films; exits with 2 where that cannot be asked for, with 1 where it fails."""
-    if not flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.WARNING)
+def main(arguments: list[str]) -> None:
+    """Scores or films; exits with 2 where that cannot be asked for, with 1 where it fails.
+
+    Args:
+        arguments: of the command line, without the command.
+    """
+    asked = _parser().parse_args(arguments)
     # So that modules in the current folder can be imported, whichever command this is.
     sys.path.append(os.getcwd())
     try:
-        if len(argv) > 1:
-            raise ConfigurationError(f"There is no argument {argv[1]!r}; write --logdir=….")
-        print(_result(restored_trainer(Path(_LOGDIR.value).expanduser())))
+        with contextlib.closing(restored_trainer(asked.logdir.expanduser())) as trainer:
+            print(_filmed(trainer, asked) if asked.film else _scored(trainer, asked))
     except (ConfigurationError, TrainingError) as error:
         print(f"pgtf: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, ConfigurationError) else 1)
 
 
-def _result(trainer: Trainer) -> str:
-    if _FILM.value:
-        path = Path(_FILM.value).expanduser()
-        total, steps = film(trainer, path, _SEED.value, not _SAMPLE.value)
-        return f"Return {total:.1f} in {steps:,} steps: {path}"
-    evaluation: Evaluation = configuration.call(
-        gin.get_configurable(Evaluation),
-        episodes=_EPISODES.value,
-        greedy=not _SAMPLE.value,
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("pgtf.evaluate", description="Scores or films a run.")
+    parser.add_argument("--logdir", type=Path, required=True, help="the run folder")
+    parser.add_argument("--episodes", type=_count, default=100, help="episodes to play (100)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the environments (0)")
+    parser.add_argument(
+        "--sample", action="store_true", help="sample actions instead of taking the mode"
     )
-    evaluation.build(trainer.policy, trainer.environment, _SEED.value)
+    parser.add_argument("--film", type=Path, help="film one episode into this GIF instead")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
+    return int(text)
+
+
+def _filmed(trainer: Trainer, asked: argparse.Namespace) -> str:
+    path = asked.film.expanduser()
+    total, steps = film(trainer, path, asked.seed, greedy=not asked.sample)
+    return f"Return {total:.1f} in {steps:,} steps: {path}"
+
+
+def _scored(trainer: Trainer, asked: argparse.Namespace) -> str:
+    evaluation: Evaluation = configuration.call(
+        gin.get_configurable(Evaluation), episodes=asked.episodes, greedy=not asked.sample
+    )
+    evaluation.build(trainer.policy, trainer.environment, asked.seed)
     lines = []
     for member in trainer.members():
-        score = evaluation.score(_EPISODES.value)
+        score = evaluation.score(asked.episodes)
         lines.append(
-            f"{member and member + ': '}Return {score.returns.mean():.1f} ±"
+            f"{member and f'{member}: '}Return {score.returns.mean():.1f} ±"
             f" {score.returns.std():.1f}, length {score.lengths.mean():.1f}, over"
             f" {len(score.returns)} episodes"
         )
@@ -153,4 +167,4 @@ def _result(trainer: Trainer) -> str:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main(sys.argv[1:])

@@ -165,8 +165,7 @@ def _cut_events(folder: Path, last_step: int) -> None:
     for path in folder.glob("events.out.tfevents.*"):
         kept, cut = [], False
         try:
-            # TensorFlow remarks on a buffer whose size is left to it.
-            for record in tf.data.TFRecordDataset(str(path), buffer_size=2**20).as_numpy_iterator():
+            for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
                 if Event.FromString(record).step <= last_step:
                     kept.append(record)
                 else:

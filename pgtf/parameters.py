@@ -30,9 +30,7 @@ def snapshot(variables: Sequence[keras.Variable]) -> list[tf.Tensor]:
 
 
 @contextlib.contextmanager
-def substituted(
-    variables: Sequence[keras.Variable], values: Sequence[tf.Tensor]
-) -> Iterator[None]:
+def substituted(variables: Sequence[keras.Variable], values: Sequence[tf.Tensor]) -> Iterator[None]:
     """Inside this context the variables have other values, for this thread alone.
 
     Nothing is assigned: what is written to a variable inside is dropped at the end. Gradients

@@ -1,6 +1,7 @@
 """Keeps TensorFlow's start-up messages off the console."""
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator
 
@@ -9,7 +10,8 @@ from collections.abc import Iterator
 def silenced_tensorflow() -> Iterator[None]:
     """Imports of TensorFlow in this context print nothing.
 
-    Its C++ part writes to the file descriptor before any log level is heeded. Set
+    Its C++ part writes to the file descriptor before any log level is heeded. Warnings of its
+    Python part, which are about how graphs are traced, are left out from then on. Set
     ``TF_CPP_MIN_LOG_LEVEL`` yourself to see everything.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
@@ -28,3 +30,4 @@ def silenced_tensorflow() -> Iterator[None]:
         os.write(kept, erased)
         os.dup2(kept, 2)
         os.close(kept)
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import re
 import signal
 import sys
 import time
@@ -102,10 +103,14 @@ def _environment_failures(trainer: Trainer) -> Iterator[None]:
     except (tf.errors.OpError, EnvironmentFailure) as error:
         # TensorFlow passes on as text what Python code in the graph raises.
         named = f"{EnvironmentFailure.__name__}: "
-        _, found, message = f"{type(error).__name__}: {error}".rpartition(named)
+        _, found, message = f"{type(error).__name__}: {error}".partition(named)
         if not found:
             raise
         reason = message.split("\n")[0].rstrip(".")
+        # The traceback within the environment comes first, then the one of the code round it.
+        inner = message.split("The above exception")[0]
+        for path, line in re.findall(r'File "(.+?)", line (\d+)', inner)[-1:]:
+            reason += f" ({path} line {line})"
         steps = int(trainer.steps.numpy())
         raise TrainingError(
             f"{trainer.environment.name} failed after {steps:,} steps: {reason}."

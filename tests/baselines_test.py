@@ -180,6 +180,18 @@ def test_expected_q_is_the_enumerated_sum_over_actions() -> None:
     )
 
 
+def test_a_state_value_that_shares_a_q_critic_is_expected_q() -> None:
+    """One binding, Learner.critic = @QCritic(), makes Q actor-critic of A2C."""
+    advantages = []
+    for make in (StateValue, ExpectedQ):
+        learner = tables(PREFERENCES, critic=table_q(), baseline=make(), returns=LambdaReturn())
+        set_values(learner.critic, Q)
+        whole = random_trajectory(0, 5, 4, states=2, actions=3)
+        advantages.append(learner.loss(whole, SEED)[1]["advantage"])
+        learner.update(whole, SEED)
+    np.testing.assert_array_equal(*advantages)
+
+
 def test_under_expected_q_the_mean_advantage_over_actions_is_zero() -> None:
     learner = tables(PREFERENCES, critic=table_q(), baseline=ExpectedQ(), returns=TD0())
     set_values(learner.critic, Q)
@@ -227,7 +239,7 @@ def test_values_that_cannot_work_are_refused(make: Any, message: str) -> None:
 
 
 STATE_VALUE = (
-    "StateValue without a network of its own shares the VCritic's, and there is none:"
+    "StateValue without a network of its own shares the critic's, and there is none:"
     " bind StateValue.network = @MLP(), or Learner.critic = @VCritic()."
 )
 EXPECTED_Q = (
@@ -240,7 +252,6 @@ EXPECTED_Q = (
     ("baseline", "critic", "message"),
     [
         (StateValue, None, STATE_VALUE),
-        (StateValue, QCritic, STATE_VALUE),
         (ExpectedQ, None, EXPECTED_Q),
         (ExpectedQ, VCritic, EXPECTED_Q),
     ],

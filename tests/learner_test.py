@@ -17,7 +17,7 @@ from pgtf.errors import ConfigurationError
 from pgtf.estimators import TD0, LambdaReturn, MonteCarlo, NStep
 from pgtf.fitting import JointLoss, Regression
 from pgtf.learner import Learner
-from pgtf.networks import MLP
+from pgtf.networks import MLP, Network
 from pgtf.normalization import RunningNormalization
 from pgtf.policies.deterministic import Deterministic
 from pgtf.policies.joint import Joint
@@ -116,13 +116,13 @@ def test_a2c_bootstraps_where_the_rollout_stops() -> None:
 def test_reinforce_learns_nothing_from_an_episode_that_has_not_ended() -> None:
     whole = trajectory(
         [[0, 0], [1, 1], [0, 0], [0, 1]],
-        [[0, 0], [1, 1], [1, 1]],
-        [[1.0, 1.0], [2.0, 2.0], [4.0, 4.0]],
+        [[0, 0], [0, 1], [0, 1]],
+        [[50.0, 1.0], [-30.0, 2.0], [70.0, 4.0]],
         [[False, False], [False, False], [False, True]],
     )
     learner = tables(PREFERENCES, discount=0.5)
-    both = gradient_of(learner, whole, learner.policy.head.preferences.kernel)
-    np.testing.assert_allclose(both, -preferences_gradient([3.0, 4.0, 4.0]) / 3, rtol=1e-5)
+    actual = gradient_of(learner, whole, learner.policy.head.preferences.kernel)
+    np.testing.assert_allclose(actual, -preferences_gradient([3.0, 4.0, 4.0]) / 3, rtol=1e-5)
 
 
 def test_the_weight_of_a_joint_loss() -> None:
@@ -349,6 +349,22 @@ def test_a_separate_fit_takes_its_weights_out_of_the_joint_loss() -> None:
     assert float(metrics["value_loss"]) > 0
 
 
+class RandomFeatures(Network):
+    """Fixed random layers: weights in a list that no optimizer knows of."""
+
+    def build(self, space: gym.Space[Any]) -> None:
+        self.space, self.num_features = space, 5
+        self.layers = [keras.layers.Dense(5, trainable=False) for _ in range(2)]
+        for layer, size in zip(self.layers, (3, 5), strict=True):
+            layer.build((None, size))
+
+    def features(self, element: Any) -> tf.Tensor:
+        x = tf.one_hot(element, 3)
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
 def test_a_checkpoint_holds_every_weight_and_every_optimizers_state(tmp_path: Path) -> None:
     """Also those that Keras layers keep in lists and dicts, and those of separate fits."""
 
@@ -357,7 +373,7 @@ def test_a_checkpoint_holds_every_weight_and_every_optimizers_state(tmp_path: Pa
         learner = Learner(
             Policy(MLP((5, 5), normalization=RunningNormalization()), Joint()),
             VCritic(MLP((6, 6)), Regression()),
-            StateValue(MLP((7, 7)), JointLoss()),
+            StateValue(RandomFeatures(), JointLoss()),
             optimizer=keras.optimizers.Adam(1e-2),
         )
         actions = gym.spaces.Dict({"a": gym.spaces.Discrete(2), "b": gym.spaces.Box(-1, 1, (2,))})

@@ -43,14 +43,16 @@ def flags(*parameters: str) -> list[str]:
     return [f"--gin_param={parameter}" for parameter in parameters]
 
 
-def start(module: str, *arguments: str, cwd: Path, **environment: str) -> "subprocess.Popen[str]":
-    """Starts ``python -m module`` as a user does, in a folder of their own."""
+def start(
+    module: str, *arguments: str, cwd: Path, code: str | None = None
+) -> "subprocess.Popen[str]":
+    """Starts ``python -m module`` (or ``python -c code``) as a user does, in their own folder."""
     # Users have not set a log level, so what TensorFlow prints would be seen.
     inherited = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
     return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
+        [sys.executable, *(("-m", module) if code is None else ("-c", code)), *arguments],
         cwd=cwd,
-        env=inherited | {"PYTHONPATH": str(CHECKOUT)} | environment,
+        env=inherited | {"PYTHONPATH": str(CHECKOUT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -60,7 +62,7 @@ def start(module: str, *arguments: str, cwd: Path, **environment: str) -> "subpr
 def events(logdir: Path) -> Iterator[Event]:
     """The events of a run folder, file after file."""
     for path in sorted(logdir.glob("*tfevents*")):
-        for record in tf.data.TFRecordDataset(str(path), buffer_size=2**20).as_numpy_iterator():
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
             yield Event.FromString(record)
 
 

@@ -3,6 +3,7 @@
 ``tests.toy_environments:Identity-v0`` is an id that needs this module to be imported first.
 """
 
+import itertools
 from typing import Any
 
 import gymnasium as gym
@@ -13,13 +14,34 @@ TWO: spaces.Space[Any] = spaces.Discrete(2)
 THREE: spaces.Space[Any] = spaces.Discrete(3)
 
 
-def elements(space: spaces.Space, count: int) -> list[Any]:
-    """Elements of a space, the same in every call."""
-    chosen = []
-    for k in range(count):
+def elements(space: spaces.Space[Any], count: int) -> list[Any]:
+    """Elements of a space, the same in every call, and different ones if it has as many."""
+    chosen: dict[str, Any] = {}
+    for k in range(100):
         space.seed(k)
-        chosen.append(space.sample())
-    return chosen
+        element = space.sample()
+        chosen.setdefault(str(element), element)
+    return list(itertools.islice(itertools.cycle(chosen.values()), count))
+
+
+def right_actions(space: spaces.Space[Any], count: int) -> list[Any]:
+    """Elements of a space whose numbers are in the inner half of its bounds.
+
+    Close to a bound there is a second optimum: a mean so far beyond it that every sample is clipped.
+    """
+
+    def inner(space: spaces.Space[Any], element: Any) -> Any:
+        match space:
+            case spaces.Dict():
+                return {key: inner(part, element[key]) for key, part in space.items()}
+            case spaces.Tuple():
+                return tuple(inner(part, x) for part, x in zip(space, element, strict=True))
+            case spaces.Box():
+                return element / 2
+            case _:
+                return element
+
+    return [inner(space, element) for element in elements(space, count)]
 
 
 def agreement(space: spaces.Space, action: Any, target: Any) -> float:
@@ -61,7 +83,7 @@ class Identity(gym.Env[Any, Any]):
         self.action_space = action_space
         self.length = length
         self.shown = elements(observation_space, count)
-        self.right = elements(action_space, count)
+        self.right = right_actions(action_space, count)
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)

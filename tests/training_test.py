@@ -1,5 +1,6 @@
 """A run reports what happened, stops when asked, goes on where it stopped, and fails clearly."""
 
+import inspect
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ import tensorflow as tf
 
 from pgtf.errors import ConfigurationError, TrainingError
 from tests.short_runs import TOY, event_steps, table, train
+from tests.toy_environments import Broken
 
 COUNTING = f"ENVIRONMENT = '{TOY}:Counting-v0'"
 SCALARS = {
@@ -205,9 +207,11 @@ def test_environment_that_crashes_is_named_and_the_run_saved(tmp_path: Path) -> 
         train(tmp_path, f"ENVIRONMENT = '{TOY}:Broken-v0'")
 
     message = str(stopped.value)
+    line = inspect.getsource(Broken).split("raise ")[0].count("\n")
+    line += inspect.getsourcelines(Broken)[1]
     assert message.startswith(
-        f"{TOY}:Broken-v0 failed after 4 steps:"
-        " environment 0 raised RuntimeError: the wheel came off."
+        f"{TOY}:Broken-v0 failed after 4 steps: environment 0 raised RuntimeError: the wheel came"
+        f" off ({inspect.getsourcefile(Broken)} line {line})."
     )
     assert f"The last checkpoint is {tmp_path}/checkpoints/step-4" in message
     assert (tmp_path / "checkpoints" / "step-4.index").exists()
@@ -222,7 +226,7 @@ def test_environment_that_crashes_later_can_be_mended_and_gone_on_with(
 
     monkeypatch.setattr(eventful, "event", staticmethod(crash))
     monkeypatch.setattr(eventful, "at", 155)
-    with pytest.raises(TrainingError, match=r"raised ValueError: no more\. The last checkpoint"):
+    with pytest.raises(TrainingError, match=r"raised ValueError: no more \(.* The last checkpoint"):
         train(tmp_path, "ENVIRONMENT = 'Eventful-v0'")
     monkeypatch.setattr(eventful, "event", staticmethod(lambda: 1.0))
     train(tmp_path, "ENVIRONMENT = 'Eventful-v0'")

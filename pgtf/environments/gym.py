@@ -4,6 +4,8 @@ import contextlib
 import difflib
 import importlib
 import inspect
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -87,7 +89,8 @@ class GymEnvironment(Environment):
         if vectorization == "loop":
             return EnvironmentLoop([self.make] * self.num_envs)
         if vectorization == "async":
-            return LibraryVector(gym.vector.AsyncVectorEnv([self.make] * self.num_envs))
+            with _ctrl_c_ignored():
+                return LibraryVector(gym.vector.AsyncVectorEnv([self.make] * self.num_envs))
         if self.wrappers:
             raise ConfigurationError(
                 "GymEnvironment.wrappers wrap single environments, which 'vector_entry_point' has"
@@ -188,6 +191,19 @@ def _imported_spec(id: str) -> gym.envs.registration.EnvSpec:
     if module:
         importlib.import_module(module)
     return gym.spec(name)
+
+
+@contextlib.contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    """Processes that start here leave Ctrl-C to their parent, which still needs them to save."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 @contextlib.contextmanager

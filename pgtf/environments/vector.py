@@ -178,10 +178,10 @@ class LibraryVector:
         """Resets every environment; ``seed`` is int32 [2]."""
         seeds = environment_seeds(seed, self._envs.num_envs)
         # Only Gymnasium's own classes are sure to take a seed for each environment.
-        if isinstance(self._envs, gym.vector.AsyncVectorEnv):
-            observation, _ = self._envs.reset(seed=list(seeds))
-        else:
-            observation, _ = self._envs.reset(seed=seeds[0] & 0x7FFFFFFF)
+        each = isinstance(self._envs, gym.vector.AsyncVectorEnv)
+        seed_or_seeds: Any = list(seeds) if each else seeds[0] & 0x7FFFFFFF
+        with self._failures():
+            observation, _ = self._envs.reset(seed=seed_or_seeds)
         self._ended[:] = False
         return self._observations(observation)
 
@@ -189,11 +189,8 @@ class LibraryVector:
         """Steps every environment; ``action`` are leaves of [B, ...]."""
         nest = tf.nest.pack_sequence_as(self._action_structure, action)
         actions = _gymnasium_element(self.action_space, nest)
-        try:
+        with self._failures():
             observation, reward, terminated, truncated, _ = self._envs.step(actions)
-        except Exception as error:
-            self.failure = EnvironmentFailure(f"it raised {type(error).__name__}: {error}")
-            raise self.failure from error
         signals = np.array([reward, terminated, truncated, np.ones_like(reward)], np.float32)
         signals[:, self._ended] = 0.0
         if held.size:
@@ -201,13 +198,24 @@ class LibraryVector:
         self._ended = terminated | truncated
         return [*self._observations(observation), signals]
 
+    @contextlib.contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self.failure = EnvironmentFailure(f"it raised {type(error).__name__}: {error}")
+            raise self.failure from error
+
     def render(self) -> Any:
         """Returns None: a vector environment draws all its copies, or none."""
         return None
 
     def close(self) -> None:
-        """Closes every environment."""
-        self._envs.close()
+        """Closes every environment, also where one of their processes has died."""
+        try:
+            self._envs.close()
+        except (OSError, EOFError):
+            self._envs.close(terminate=True)
 
     def _observations(self, observation: Any) -> list[np.ndarray]:
         leaves = tf.nest.flatten(_nest(self.observation_space, observation))

@@ -9,6 +9,7 @@ import gin
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.optimizers.schedules import LearningRateSchedule
 
 from pgtf.entropy import EntropyBonus
 from pgtf.environments.base import Environment
@@ -79,7 +80,7 @@ class AsynchronousTrainer(Trainer):
         statistics: str = "shared",
         lock: bool = False,
         exploration: Exploration | None = None,
-        entropy_coefficients: Sequence[float] | None = None,
+        entropy_coefficients: Sequence[float | LearningRateSchedule] | None = None,
         max_environment_failures: int = 0,
         jit_compile: bool = True,
     ):

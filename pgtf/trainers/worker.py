@@ -167,9 +167,7 @@ class Worker:
         values = parameters.snapshot(shared.weights)
         before = tf.identity(learner.updates)
         seed = self._fresh_seed()
-        traits = Traits(
-            tf.constant(self._level), shared.entropy_coefficient(self._entropy_bonus)
-        )
+        traits = Traits(tf.constant(self._level), shared.entropy_coefficient(self._entropy_bonus))
         # The whole of θ′ is copied before the first step is taken, the critic's part too.
         with tf.control_dependencies([*values, before]):
             carry, seed = tf.nest.map_structure(tf.identity, (carry, seed))

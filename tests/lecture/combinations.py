@@ -47,8 +47,8 @@ def combinations() -> Iterator[Combination]:
         for baseline in BASELINES:
             for returns in RETURNS:
                 bootstraps = returns != "MonteCarlo"
-                needs = {"StateValue, shared": "V", "ExpectedQ": "Q"}.get(baseline, critic)
-                if needs == critic and not (critic == "none" and bootstraps):
+                needs = {"StateValue, shared": ("V", "Q"), "ExpectedQ": ("Q",)}
+                if critic in needs.get(baseline, CRITICS) and not (critic == "none" and bootstraps):
                     yield Combination(critic, baseline, returns)
 
 

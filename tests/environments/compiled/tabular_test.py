@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from pgtf.environments.compiled import CompiledFrozenLake, CompiledTabular
+from pgtf.environments.compiled import CompiledFrozenLake, CompiledTabular, Noise
 from pgtf.errors import ConfigurationError
 
 _MAP = ["SFFSH", "FHFFF", "FFFHG"]
@@ -157,6 +157,24 @@ def test_any_tables_are_sampled_as_they_say():
     begun = np.bincount(after[reset == 1], minlength=7)
     assert np.all(begun[start == 0] == 0)
     assert stats.chisquare(begun[start > 0], begun.sum() * start[start > 0]).pvalue > 1e-3
+
+
+class _Largest(Noise):
+    """Noise whose every number is the largest below 1."""
+
+    def uniform(self, num, low=0.0, high=1.0):
+        return [tf.fill([self.num_envs], 1 - 2.0**-24)] * num
+
+
+def test_rounding_never_leads_past_a_rows_last_successor():
+    # Rows whose sum is short of 1 by less than the tolerance, one of them with a 0 at its end.
+    row = np.array([[0.3, 0.3, 0.4], [0.5, 0.5, 0.0]]) - [[0, 0, 4e-6], [0, 4e-6, 0]]
+    transition = np.stack([row[0], row[1], row[0]])[:, None]
+    chain = CompiledTabular(transition, np.zeros((3, 1)), row[1], num_envs=2)
+    noise = _Largest(tf.constant([0, 0]), tf.constant(0), 2)
+    state, _, _ = chain.transition(tf.constant([0, 1]), tf.constant([0, 0]), noise)
+    np.testing.assert_array_equal(state, [2, 1])
+    np.testing.assert_array_equal(chain.initial(noise), [1, 1])
 
 
 def test_the_mean_return_is_the_chains_value():

@@ -1,0 +1,134 @@
+"""A run can be scored and filmed from its folder alone."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import gin
+import numpy as np
+import pytest
+from PIL import Image
+
+from pgtf import evaluate
+from pgtf.errors import ConfigurationError
+from tests.short_runs import TOY, start, train
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def logdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose policy depends on statistics of its observations."""
+    logdir = tmp_path_factory.mktemp("runs") / "run"
+    train(logdir, "MLP.normalization = @RunningNormalization()")
+    return logdir
+
+
+@pytest.fixture
+def evaluated(capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command in this process: its exit code, output and errors."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        gin.clear_config()
+        capsys.readouterr()
+        code = 0
+        try:
+            evaluate.main(list(arguments))
+        except SystemExit as left:
+            code = left.code if isinstance(left.code, int) else 1
+        return (code, *capsys.readouterr())
+
+    return run
+
+
+def test_run_is_scored_from_the_command_line(logdir: Path) -> None:
+    process = start("pgtf.evaluate", f"--logdir={logdir.name}", "--episodes=7", cwd=logdir.parent)
+    out, err = process.communicate()
+
+    assert (process.returncode, err) == (0, "")
+    assert re.fullmatch(r"Return [\d.]+ ± [\d.]+, length [\d.]+, over 7 episodes\n", out)
+
+
+def test_score_of_the_last_evaluation_is_found_again(tmp_path: Path, evaluated: Command) -> None:
+    one_each = ("Evaluation.num_envs = 2", "Evaluation.episodes = 4")
+    summary = train(tmp_path, *one_each, "Evaluation.final_episodes = 4", "train.seed = 9")
+
+    code, out, _ = evaluated(f"--logdir={tmp_path}", "--episodes=4", "--seed=9")
+
+    assert code == 0
+    mean, std = (summary[f"eval_return_{name}"] for name in ("mean", "std"))
+    assert out.startswith(f"Return {mean:.1f} ± {std:.1f}, ")
+
+
+def test_sampled_actions_score_differently_from_the_greedy_ones(
+    logdir: Path, evaluated: Command
+) -> None:
+    _, greedy, _ = evaluated(f"--logdir={logdir}", "--episodes=20")
+    _, again, _ = evaluated(f"--logdir={logdir}", "--episodes=20")
+    _, sampled, _ = evaluated(f"--logdir={logdir}", "--episodes=20", "--sample")
+
+    assert greedy == again
+    assert greedy != sampled
+
+
+def test_film_shows_the_episode(logdir: Path, tmp_path: Path, evaluated: Command) -> None:
+    code, out, _ = evaluated(f"--logdir={logdir}", f"--film={tmp_path}/film.gif", "--sample")
+
+    assert code == 0
+    told = re.fullmatch(rf"Return ([\d.]+) in (\d+) steps: {tmp_path}/film.gif\n", out)
+    assert told is not None
+    # CartPole pays 1 a step.
+    assert float(told[1]) == int(told[2])
+    with Image.open(tmp_path / "film.gif") as film:
+        assert film.size == (600, 400)
+        # Pictures that look alike are shown as one, for longer.
+        assert 5 < getattr(film, "n_frames", 1) <= int(told[2])
+        first = np.asarray(film.convert("RGB"))
+        film.seek(getattr(film, "n_frames", 1) - 1)
+        last = np.asarray(film.convert("RGB"))
+    assert (first != last).any(), "the cart moves"
+    assert len(np.unique(first.reshape(-1, 3), axis=0)) > 2
+
+
+def test_compiled_run_is_filmed_in_the_environment_it_copies(
+    tmp_path: Path, evaluated: Command
+) -> None:
+    train(tmp_path, "TOTAL_STEPS = 20", "Evaluation.every = None", files=("compiled.gin",))
+
+    code, out, _ = evaluated(f"--logdir={tmp_path}", f"--film={tmp_path}/film.gif")
+
+    assert code == 0
+    assert (tmp_path / "film.gif").stat().st_size > 1_000
+    assert "film.gif" in out
+
+
+def test_what_cannot_be_scored_or_filmed_is_said_in_one_sentence(
+    logdir: Path, tmp_path: Path, evaluated: Command
+) -> None:
+    code, _, err = evaluated(f"--logdir={tmp_path}")
+    assert (code, err) == (
+        2,
+        f"pgtf: --logdir={tmp_path} holds no run: there is no config.gin in it.\n",
+    )
+
+    (tmp_path / "config.gin").write_text((logdir / "config.gin").read_text())
+    code, _, err = evaluated(f"--logdir={tmp_path}")
+    assert (code, err) == (2, f"pgtf: --logdir={tmp_path} holds no checkpoint yet.\n")
+
+    code, _, err = evaluated(f"--logdir={logdir}", f"--film={tmp_path}/nowhere/film.gif")
+    assert code == 2
+    assert re.fullmatch(r"pgtf: --film=.*/nowhere/film.gif cannot be written: .*\n", err)
+
+    code, _, err = evaluated()
+    assert (code, "required: --logdir" in err) == (2, True)
+    code, _, err = evaluated(f"--logdir={logdir}", "--episodes=0")
+    assert (code, "--episodes: must be at least 1, not 0" in err) == (2, True)
+
+
+def test_environment_without_a_picture_is_refused(tmp_path: Path) -> None:
+    train(tmp_path, f"ENVIRONMENT = '{TOY}:Counting-v0'", "TOTAL_STEPS = 10")
+    gin.clear_config()
+    trainer = evaluate.restored_trainer(tmp_path)
+
+    with pytest.raises(ConfigurationError, match="Counting-v0"):
+        evaluate.film(trainer, tmp_path / "film.gif", seed=0, greedy=True)

@@ -1,0 +1,113 @@
+"""Many seeds as one program: each learns what it learns alone."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pgtf.baselines import Constant, StateValue
+from pgtf.critics import VCritic
+from pgtf.entropy import EntropyBonus
+from pgtf.environments.compiled.cartpole import CompiledCartPole
+from pgtf.environments.gym import GymEnvironment
+from pgtf.errors import ConfigurationError
+from pgtf.fitting import Regression
+from pgtf.learner import Learner
+from pgtf.networks import MLP
+from pgtf.normalization import RunningNormalization
+from pgtf.policies.policy import Policy
+from pgtf.rollout import Episodes, Rollouts
+from pgtf.trainers.seeds import SeedsTrainer, interquartile_mean
+from pgtf.trainers.synchronous import SynchronousTrainer
+
+TOTAL = 96
+STEPS = keras.optimizers.schedules.PolynomialDecay
+
+
+def make() -> SynchronousTrainer:
+    learner = Learner(
+        Policy(MLP((4,), normalization=RunningNormalization())),
+        VCritic(MLP((4,))),
+        StateValue(),
+        entropy_bonus=EntropyBonus(STEPS(0.1, TOTAL, 0.0)),
+        optimizer=keras.optimizers.Adam(STEPS(0.05, TOTAL, 0.01)),
+    )
+    return SynchronousTrainer(learner, CompiledCartPole(3), Rollouts(4))
+
+
+@pytest.mark.timeout(600)
+def test_each_seed_learns_what_it_learns_alone() -> None:
+    """Weights, statistics and schedules, with seeds that end at different moments."""
+    together = SeedsTrainer(make, 3, TOTAL)
+    together.build(5)
+    while together.steps.numpy() < TOTAL:
+        together.iterate(TOTAL)
+
+    for i, name in enumerate(together.members()):
+        assert name == f"seed_{i}"
+        alone = make()
+        keras.utils.set_random_seed(5 + i)
+        alone.build(5 + i)
+        while alone.steps.numpy() < TOTAL:
+            alone.iterate(TOTAL)
+        member = make_pairs(together, alone)
+        assert len(member) == 11
+        for ours, theirs in member:
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-6)
+
+
+def make_pairs(
+    together: SeedsTrainer, alone: SynchronousTrainer
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The weights and statistics that ``policy`` has now, beside those of a run of one seed."""
+    learner = together._learner
+    ours = [*learner.trainable_variables, *learner.statistics]
+    theirs = [*alone.learner.trainable_variables, *alone.learner.statistics]
+    return [(a.numpy(), b.numpy()) for a, b in zip(ours, theirs, strict=True)]
+
+
+def test_what_cannot_be_vectorised_is_refused() -> None:
+    def gymnasium() -> SynchronousTrainer:
+        return SynchronousTrainer(Learner(Policy()), GymEnvironment("CartPole-v1", 1))
+
+    def episodes() -> SynchronousTrainer:
+        return SynchronousTrainer(Learner(Policy()), CompiledCartPole(1), Episodes())
+
+    def regression() -> SynchronousTrainer:
+        learner = Learner(Policy(MLP((2,))), VCritic(MLP((2,)), Regression()), Constant())
+        return SynchronousTrainer(learner, CompiledCartPole(1))
+
+    def clipnorm() -> SynchronousTrainer:
+        learner = Learner(Policy(MLP((2,))), optimizer=keras.optimizers.Adam(clipnorm=1.0))
+        return SynchronousTrainer(learner, CompiledCartPole(1))
+
+    for maker in (gymnasium, episodes):
+        with pytest.raises(ConfigurationError, match=r"envs/compiled\.gin"):
+            SeedsTrainer(maker, 2, 10)
+    with pytest.raises(ConfigurationError, match="Regression"):
+        SeedsTrainer(regression, 2, 10).build(0)
+    with pytest.raises(ConfigurationError, match="max_gradient_norm"):
+        SeedsTrainer(clipnorm, 2, 10).build(0)
+
+
+def test_interquartile_mean_is_the_mean_of_the_middle_half() -> None:
+    assert interquartile_mean([100.0, 1.0, 2.0, 3.0, 4.0, -50.0, 5.0, 6.0]) == 3.5
+    assert interquartile_mean([7.0]) == 7.0
+
+
+def test_checkpoints_hold_every_seed(tmp_path: Path) -> None:
+    """The next step is a function of these variables alone."""
+    one, other = SeedsTrainer(make, 2, TOTAL), SeedsTrainer(make, 2, TOTAL)
+    one.build(0)
+    other.build(7)
+    one.steps.assign(30)
+    path = tf.train.Checkpoint(**one.trackables()).save(str(tmp_path / "step"))
+    tf.train.Checkpoint(**other.trackables()).restore(path).assert_consumed()
+    for name in ("_trainable", "_statistics", "_carry"):
+        ours, theirs = getattr(one, name), getattr(other, name)
+        assert ours
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(a.numpy(), b.numpy())
+    assert other.steps.numpy() == 30
