@@ -38,7 +38,10 @@ def check(bindings: Mapping[str, Binding]) -> None:
         ConfigurationError: the first one that does not fit, or that names an unknown macro.
     """
     for key, binding in bindings.items():
-        value = gin.query_parameter(key if "." in key.split("/")[-1] else f"{key}/macro.value")
+        selector, _, parameter = key.split("/")[-1].rpartition(".")
+        if selector and _configurable(selector) is None:
+            continue  # Registered by gin itself, for the one file that imports it.
+        value = gin.query_parameter(key if selector else f"{key}/macro.value")
         for name in _macros(value):
             if _macro_value(name) is _UNKNOWN:
                 known = [other for other in bindings if "." not in other]
@@ -46,7 +49,6 @@ def check(bindings: Mapping[str, Binding]) -> None:
                 raise ConfigurationError(
                     f"{binding.place}: no macro is called {name} in {key} = {binding.value}.{hint}"
                 )
-        selector, _, parameter = key.split("/")[-1].rpartition(".")
         expected = _annotation(selector, parameter) if selector else Any
         source = binding
         if _is_macro(value):
@@ -139,11 +141,17 @@ def _macros(value: Any) -> Iterator[str]:
 
 
 def _macro_value(name: str) -> Any:
-    try:
-        value = gin.query_parameter(f"{name}/macro.value")
-    except ValueError:
-        return _UNKNOWN
-    return _macro_value("/".join(value.scopes)) if _is_macro(value) else value
+    passed = []
+    while name not in passed:
+        try:
+            value = gin.query_parameter(f"{name}/macro.value")
+        except ValueError:
+            return _UNKNOWN
+        if not _is_macro(value):
+            return value
+        passed.append(name)
+        name = "/".join(value.scopes)
+    raise ConfigurationError(f"The macros {', '.join(passed)} have each other for their value.")
 
 
 def _fits(value: Any, expected: Any) -> bool:

@@ -187,7 +187,7 @@ class Learner(tf.Module):
         """
         view = copy.copy(self)
         # Not by setattr: tf.Module would enter the parts among the checkpoint's, which are shared.
-        vars(view).update(parts)
+        view.__dict__.update(parts)
         return view
 
     def evaluate(self, trajectory: Trajectory, seed: tf.Tensor) -> Evaluation:

@@ -3,8 +3,8 @@
 A3C's θ′, a population in evolution and many seeds at once all need a policy whose parameters are
 not those in its variables. Every learnable number of pgtf is a Keras weight, so one mechanism
 serves them all: values are handed in as tensors, and ``substituted`` puts them in place of the
-variables while a function is evaluated or traced. It works inside ``tf.function``, XLA included, and
-under ``tf.vectorized_map`` over a stack of values.
+variables while a function is evaluated or traced. It works inside ``tf.function``, XLA included,
+and under ``tf.vectorized_map`` over a stack of values.
 """
 
 import contextlib

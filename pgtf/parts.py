@@ -2,6 +2,7 @@
 
 from pgtf import (
     baselines,
+    convolutional,
     critics,
     entropy,
     estimators,
@@ -23,6 +24,7 @@ from pgtf.environments import compiled, gym
 __all__ = [
     "baselines",
     "compiled",
+    "convolutional",
     "critics",
     "entropy",
     "estimators",

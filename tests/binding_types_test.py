@@ -176,3 +176,16 @@ def test_macro_is_blamed_with_the_parameter_it_is_for() -> None:
 def test_macro_without_a_value_is_named() -> None:
     with pytest.raises(ConfigurationError, match=r"no macro is called SIZE in Part\.sizes"):
         checked("SIZES = 3\nPart.sizes = (1, %SIZE)")
+
+
+def test_macros_in_a_circle_are_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"The macros (A, B|B, A) have each other"):
+        checked("A = %B\nB = %A\nPart.count = %A")
+
+
+def test_part_that_gin_registers_itself_is_let_through() -> None:
+    text = "from __gin__ import dynamic_registration\nimport fractions\n"
+
+    checked(f"{text}fractions.Fraction.numerator = 3")
+
+    assert "fractions.Fraction.numerator = 3" in gin.config_str()

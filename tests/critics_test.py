@@ -58,7 +58,6 @@ def targets(critic: Any, returns: ReturnEstimator, **flags: Any) -> list[float]:
         ("expected", LambdaReturn(1.0), [1 + 0.5 * 35.5, 2 + 0.5 * 67, 67.0]),
         ("expected", MonteCarlo(), [1 + 0.5 * 3.5, 2 + 0.5 * 3, 3.0]),
     ],
-    ids=str,
 )
 def test_targets_of_q_by_hand(
     bootstrap: str, returns: ReturnEstimator, expected: list[float]

@@ -32,7 +32,7 @@ def test_a_table_worked_by_hand(estimator: ReturnEstimator, expected: list[float
 
 
 @pytest.mark.parametrize(
-    "estimator", [LambdaReturn(), LambdaReturn(0.5), TD0(), NStep(1), NStep(3)], ids=str
+    "estimator", [LambdaReturn(), LambdaReturn(0.5), TD0(), NStep(1), NStep(3)]
 )
 def test_a_termination_bootstraps_nothing_and_a_truncation_the_true_successor(
     estimator: ReturnEstimator,

@@ -3,6 +3,7 @@
 import functools
 from typing import Any
 
+import gin
 import gymnasium as gym
 
 from pgtf.errors import ConfigurationError
@@ -29,7 +30,12 @@ def default_head(action_space: gym.Space[Any]) -> Head:
     )
 
 
-default_head.register(gym.spaces.Discrete, lambda action_space: Softmax())
-default_head.register(gym.spaces.Box, lambda action_space: Gaussian())
-default_head.register(gym.spaces.MultiBinary, lambda action_space: Bernoulli())
-default_head.register(gym.spaces.MultiDiscrete, lambda action_space: MultiSoftmax())
+def _register(space: type[gym.Space[Any]], head: type[Head]) -> None:
+    # Through gin, so that ``Gaussian.scale`` can be bound without binding ``Policy.head``.
+    default_head.register(space, lambda action_space: gin.get_configurable(head)())
+
+
+_register(gym.spaces.Discrete, Softmax)
+_register(gym.spaces.Box, Gaussian)
+_register(gym.spaces.MultiBinary, Bernoulli)
+_register(gym.spaces.MultiDiscrete, MultiSoftmax)

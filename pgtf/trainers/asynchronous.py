@@ -1,33 +1,29 @@
 """A3C: threads that learn side by side for shared parameters."""
 
 import queue
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import gin
 import keras
 import numpy as np
-import tensorflow as tf
 from keras.optimizers.schedules import LearningRateSchedule
 
 from pgtf.entropy import EntropyBonus
 from pgtf.environments.base import Environment
 from pgtf.environments.gym import GymEnvironment
-from pgtf.environments.vector import EnvironmentFailure
 from pgtf.errors import ConfigurationError
 from pgtf.exploration import Exploration
 from pgtf.learner import Learner
-from pgtf.metrics import EpisodeWindow
 from pgtf.rollout import Episodes, Rollouts
 from pgtf.schedules import OverEnvironmentSteps
+from pgtf.trainers.crew import Crew
 from pgtf.trainers.shared import SharedLearner
 from pgtf.trainers.synchronous import seeded
 from pgtf.trainers.trainer import Report, Trainer
 from pgtf.trainers.worker import Outcome, Worker
 
 _SLICE = 0.25  # Seconds that workers run between two parkings.
-_POLL = 0.01  # Seconds between two looks at the clock and at ``stop``.
 _STATISTICS = ("shared", "per_worker")
 
 
@@ -47,21 +43,22 @@ class AsynchronousTrainer(Trainer):
     a checkpoint and an evaluation see weights, statistics and T of one moment, and no update half
     applied. T passes the limit by less than one rollout of each worker.
 
-    With one worker and ``jit_compile=False`` the weights are, bit for bit, those of a
-    ``SynchronousTrainer``; compiled they agree up to rounding, as XLA fuses other programs. With
-    more workers, runs of one seed differ.
+    One worker learns what a ``SynchronousTrainer`` does, bit for bit where the same operations
+    run; XLA and TensorFlow's arithmetic optimizer group them otherwise and round otherwise. With
+    more workers, two runs of one seed differ. A ``Regression`` takes its steps on the shared
+    variables, and running statistics may lose what two workers add at the same moment.
 
     Args:
         learner: policy, critic, baseline and how they learn.
         environment: of one worker, with ``num_envs`` copies; the others get replicas.
         rollout: ``Rollouts`` of t_max steps, or whole ``Episodes``.
         num_workers: threads.
-        statistics: of the optimizer: 'shared' between the workers, or 'per_worker' (section 4 of the
-            paper compares them).
+        statistics: of the optimizer: 'shared' between the workers, or 'per_worker' (section 4 of
+            the paper compares them).
         lock: whether updates wait for each other.
         exploration: makes the workers' policies differ; None for the policy as it is.
-        entropy_coefficients: β of each worker in place of ``Learner.entropy_bonus``, numbers or Keras
-            schedules over environment steps; worker i takes number i modulo their count.
+        entropy_coefficients: β of each worker in place of ``Learner.entropy_bonus``, numbers or
+            Keras schedules over environment steps; worker i takes number i modulo their count.
         max_environment_failures: exceptions of environments after which the run still goes on,
             with that worker's environment made anew.
         jit_compile: whether XLA compiles acting and the gradients; it pays for small dense networks
@@ -115,50 +112,54 @@ class AsynchronousTrainer(Trainer):
         self.jit_compile = jit_compile
         self.policy = self.learner.policy
         self.steps = self.learner.steps
-        self.failures = tf.Variable(0, dtype=tf.int64, trainable=False, name="failures")
-        self.workers: list[Worker] = []
         self._environments = [self.environment]
-        self._failures_left = max_environment_failures
-        self._stopping = False
+        self._crew: Crew | None = None
 
     def build(self, seed: int) -> None:
         """Makes every variable and environment and traces every graph; starts no thread yet."""
-        environment = self.environment
+        environment, learner = self.environment, self.learner
         optimizers = self._make_optimizers()
-        self.learner.build(environment.observation_space, environment.action_space)
+        learner.build(environment.observation_space, environment.action_space)
         for optimizer in optimizers[1:]:
-            optimizer.build(self.learner.trainable_variables)
+            optimizer.build(learner.trainable_variables)
             OverEnvironmentSteps.install(optimizer, self.steps)
         if self.exploration is not None:
             self.exploration.check(self.policy.head)
-        self._optimizers = {f"worker_{i}": x for i, x in enumerate(optimizers) if i}
-        self._shared = SharedLearner(
-            self.learner,
+        shared = SharedLearner(
+            learner,
             self.exploration,
             self.entropy_coefficients is not None,
             self.lock,
             self.jit_compile,
             self.rollout.static(environment),
         )
-        self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-        self._windows = [EpisodeWindow() for _ in range(self.num_workers)]
+        outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        coefficients = self.entropy_coefficients
         root = seeded(seed)
+        workers = []
         for i in range(self.num_workers):
             if i:
                 self._environments.append(environment.replicate(environment.num_envs))
-            coefficients = self.entropy_coefficients
             worker = Worker(
                 i,
                 self._environments[i],
                 self.rollout,
-                self._shared,
+                shared,
                 optimizers[i % len(optimizers)],
                 self.exploration.level(i) if self.exploration else 0.0,
                 EntropyBonus(coefficients[i % len(coefficients)]) if coefficients else None,
                 [root[0], root[1] + i],
-                self._outcomes,
+                outcomes,
             )
-            self.workers.append(worker)
+            workers.append(worker)
+        self._crew = Crew(workers, outcomes, shared.stop, self.max_environment_failures)
+        self._own_optimizers = {f"worker_{i}": x for i, x in enumerate(optimizers) if i}
+
+    @property
+    def crew(self) -> Crew:
+        """The workers, which ``build`` makes."""
+        assert self._crew is not None, "build has not been called"
+        return self._crew
 
     def iterate(self, limit: int) -> Report:
         """Lets the workers run for a moment, until all are parked again; see ``Trainer.iterate``.
@@ -167,32 +168,29 @@ class AsynchronousTrainer(Trainer):
             EnvironmentFailure: an environment raised, and ``max_environment_failures`` are over; it
                 names the worker and the environment.
         """
-        self._shared.stop.assign(self._stopping)
-        for worker in self.workers:
-            worker.release(limit)
-        return self._report(self._gather(limit))
+        return self._report(self.crew.run(limit, _SLICE))
 
     def stop(self) -> None:
         """Makes the workers park after the rollouts they are in, for good."""
-        # No more than this, as it may interrupt anything: ``_gather`` looks at it all the time.
-        self._stopping = True
+        if self._crew is not None:
+            self._crew.stopping = True
 
     def restored(self) -> None:
         """Starts new episodes, with random streams that were not used before."""
-        for worker in self.workers:
+        for worker in self.crew.workers:
             worker.restart(int(self.learner.updates.numpy()))
 
     def trackables(self) -> dict[str, Any]:
         """Returns the learner, the workers' own optimizers and the count of failures."""
-        return {"learner": self.learner, "failures": self.failures, **self._optimizers}
+        failures = {"failures": self.crew.failures}
+        return {"learner": self.learner} | self._own_optimizers | failures
 
     def close(self) -> None:
         """Ends all threads and closes all environments."""
-        if self.workers:
-            self._shared.stop.assign(True)
-        for worker in self.workers:
-            worker.close()
-        for environment in self._environments[len(self.workers) :]:
+        if self._crew is not None:
+            self._crew.close()
+            return
+        for environment in self._environments:
             environment.close()
 
     def _make_optimizers(self) -> list[keras.optimizers.Optimizer]:
@@ -207,68 +205,20 @@ class AsynchronousTrainer(Trainer):
         copies = [type(optimizer).from_config(dict(config)) for _ in range(1, self.num_workers)]
         return [optimizer, *copies]
 
-    def _gather(self, limit: int) -> list[Outcome]:
-        """Waits for all workers to park and raises what the first of them has raised."""
-        deadline = time.monotonic() + _SLICE
-        outcomes, error, running, told = [], None, len(self.workers), self._stopping
-        while running:
-            over = self._stopping or error is not None or time.monotonic() > deadline
-            if over and not told:
-                self._shared.stop.assign(True)
-                told = True
-            try:
-                outcome = self._outcomes.get(timeout=_POLL)
-            except queue.Empty:
-                continue
-            running -= 1
-            outcomes.append(outcome)
-            if outcome.error is None:
-                continue
-            try:
-                self._recover(outcome)
-            except Exception as fatal:  # It waits until the other workers are parked.
-                error = error or fatal
-            else:
-                self.workers[outcome.worker].release(limit)
-                running += 1
-        if error is not None:
-            raise error
-        return outcomes
-
-    def _recover(self, outcome: Outcome) -> None:
-        """Makes a failed environment anew, or raises what cannot be recovered from."""
-        assert outcome.error is not None
-        failure = self._environments[outcome.worker].failure
-        if failure is None or not isinstance(outcome.error, tf.errors.OpError):
-            raise outcome.error
-        self.failures.assign_add(1)
-        if not self._failures_left:
-            raise EnvironmentFailure(f"worker {outcome.worker}, {failure}") from outcome.error
-        self._failures_left -= 1
-        self._environments[outcome.worker].renew()
-        self.workers[outcome.worker].restart()
-
     def _report(self, outcomes: list[Outcome]) -> Report:
+        workers = self.crew.workers
         outcomes = sorted(outcomes, key=lambda outcome: outcome.worker)
-        names = self.workers[0].names
+        names = workers[0].names
         rows = np.concatenate([outcome.scalars for outcome in outcomes])
-        means = rows.mean(axis=0) if len(rows) else []
-        scalars = {f"train/{name}": float(x) for name, x in zip(names, means, strict=False)}
-        for worker, window in zip(self.workers, self._windows, strict=True):
-            own = [outcome for outcome in outcomes if outcome.worker == worker.index]
-            lags = np.concatenate([outcome.scalars[:, -1] for outcome in own])
-            for outcome in own:
-                window.add(outcome.episodes)
-            tag = f"worker_{worker.index}"
-            if "rollout/ep_rew_mean" in window.scalars():
-                scalars[f"{tag}/ep_rew_mean"] = window.scalars()["rollout/ep_rew_mean"]
-            if len(lags):
-                scalars[f"{tag}/policy_lag"] = float(lags.mean())
-            seconds = sum(outcome.seconds for outcome in own)
-            scalars[f"{tag}/steps_per_second"] = sum(x.steps for x in own) / seconds
+        scalars: dict[str, float] = {}
+        if len(rows):
+            means = zip(names, rows.mean(axis=0), strict=True)
+            scalars = {f"train/{name}": float(mean) for name, mean in means}
+        for worker in workers:
+            scalars |= worker.scalars([x for x in outcomes if x.worker == worker.index])
         return Report(
             scalars,
             np.concatenate([outcome.episodes for outcome in outcomes]),
-            {tag: x.numpy() for tag, x in self.workers[0].histograms.items()},
-            {"workers/environment_failures": float(self.failures.numpy())},
+            {tag: x.numpy() for tag, x in workers[0].histograms.items()},
+            {"workers/environment_failures": float(self.crew.failures.numpy())},
         )

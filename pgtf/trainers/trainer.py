@@ -1,7 +1,8 @@
 """The contract between the training loop and what drives learning."""
 
 import abc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ class Report(NamedTuple):
     scalars: dict[str, float]
     episodes: np.ndarray
     histograms: dict[str, np.ndarray]
-    counts: dict[str, float] = {}
+    counts: Mapping[str, float] = MappingProxyType({})
 
 
 class Trainer(abc.ABC):

@@ -13,6 +13,7 @@ from pgtf import parameters
 from pgtf import rollout as rollouts
 from pgtf.entropy import EntropyBonus
 from pgtf.environments.base import Environment
+from pgtf.metrics import EpisodeWindow
 from pgtf.rollout import Carry, Episodes, Rollouts
 from pgtf.scan import scan_while
 from pgtf.trainers.shared import SharedLearner, Traits
@@ -83,6 +84,7 @@ class Worker:
         self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="worker_steps")
         self._inbox: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._outcomes = outcomes
+        self._window = EpisodeWindow()
         self._thread = threading.Thread(target=self._work, name=f"worker {index}", daemon=True)
         self._carry: Carry | None = None
         self._start = tf.function(self._begin, autograph=False).get_concrete_function()
@@ -116,6 +118,25 @@ class Worker:
             self._count.assign_add(1)
         else:
             self._count.assign(rollouts)
+
+    def scalars(self, outcomes: list[Outcome]) -> dict[str, float]:
+        """Returns what TensorBoard shows of this worker.
+
+        Args:
+            outcomes: its own, of one slice of time.
+        """
+        tag = f"worker_{self.index}"
+        for outcome in outcomes:
+            self._window.add(outcome.episodes)
+        seconds = sum(outcome.seconds for outcome in outcomes)
+        scalars = {f"{tag}/steps_per_second": sum(x.steps for x in outcomes) / seconds}
+        lags = np.concatenate([outcome.scalars[:, -1] for outcome in outcomes])
+        if len(lags):
+            scalars[f"{tag}/policy_lag"] = float(lags.mean())
+        mean = self._window.scalars().get("rollout/ep_rew_mean")
+        if mean is not None:
+            scalars[f"{tag}/ep_rew_mean"] = mean
+        return scalars
 
     def close(self) -> None:
         """Ends the thread, which has to be parked or about to, and closes the environment."""

@@ -23,14 +23,15 @@ from pgtf.trainers.synchronous import SynchronousTrainer
 def run(make: Callable[[], Environment], rollout: Rollouts | Episodes, seed: int) -> list[Any]:
     """The weights at the end and the curve to it, after 2,000 steps."""
     keras.utils.set_random_seed(seed)
-    learner = Learner(Policy(MLP((16,))), VCritic(MLP((16,))), StateValue())
+    critic = VCritic(MLP((16,)))
+    learner = Learner(Policy(MLP((16,))), critic, StateValue())
     trainer = SynchronousTrainer(learner, make(), rollout)
     trainer.build(seed)
     curve = []
     while trainer.steps < 2_000:
         report = trainer.iterate(2_000)
         curve += [report.episodes, np.array(list(report.scalars.values()))]
-    weights = [v.numpy() for v in (*learner.policy.weights, *learner.critic.weights)]
+    weights = [v.numpy() for v in (*learner.policy.weights, *critic.weights)]
     return weights + curve
 
 

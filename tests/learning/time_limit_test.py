@@ -30,7 +30,7 @@ def learned_value(
     rollout: Rollouts | Episodes,
     num_envs: int = 2,
 ) -> float:
-    """V after some training; ``max_episode_steps`` truncates and ``terminates_after`` terminates."""
+    """V after some training; ``max_episode_steps`` truncates, ``terminates_after`` terminates."""
     keras.utils.set_random_seed(0)
     bootstraps = not isinstance(returns, MonteCarlo)
     learner = Learner(

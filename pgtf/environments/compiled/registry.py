@@ -32,10 +32,10 @@ def compiled_environment(
     """
     if id not in REGISTRY:
         near = difflib.get_close_matches(id, REGISTRY, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}, " if near else "choose one of these "
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ConfigurationError(
-            f"CompiledEnvironment.id: {id!r} has no compiled version; {hint}"
-            f"{'of ' if near else ''}{', '.join(sorted(REGISTRY))}, or bind GymEnvironment."
+            f"CompiledEnvironment.id: {id!r} has no compiled version{hint}; there is "
+            f"{', '.join(sorted(REGISTRY))}, and GymEnvironment for any other."
         )
     kind = REGISTRY[id]
     arguments = {**kind.ids[id], **(kwargs or {})}

@@ -1,0 +1,126 @@
+"""Every gin file that pgtf ships trains, also with every file of settings for an environment."""
+
+from typing import Any
+
+import gin
+import keras
+import numpy as np
+import pytest
+
+from pgtf import bindings, configuration, parts
+from pgtf.baselines import TimeDependent
+from pgtf.critics import QCritic
+from pgtf.errors import ConfigurationError
+from pgtf.policies import Beta
+from pgtf.trainers.trainer import Trainer
+
+assert parts.__all__  # Registers every part.
+
+_FOLDER = bindings.shipped_files()
+ALGORITHMS = sorted(path.name for path in _FOLDER.glob("*.gin"))
+ENVIRONMENTS = sorted(f"envs/{path.name}" for path in _FOLDER.glob("envs/*.gin"))
+PLAIN = ("SynchronousTrainer.jit_compile = False", "AsynchronousTrainer.jit_compile = False")
+
+
+def trainer_of(*files: str, parameters: tuple[str, ...] = ()) -> Trainer:
+    """What ``launch`` would train; skips where an extra is not installed."""
+    gin.clear_config()
+    keras.utils.set_random_seed(0)
+    configuration.load(files, parameters)
+    made: Any = None
+    try:
+        made = configuration.bound("train.trainer", None)
+    except (ConfigurationError, RuntimeError) as error:
+        if "pgtf[" not in str(error):
+            raise
+        pytest.skip(str(error).split("\n")[0])
+    return made
+
+
+def weights(trainer: Any) -> list[np.ndarray]:
+    return [variable.numpy() for variable in trainer.policy.trainable_variables]
+
+
+def train_a_moment(trainer: Trainer) -> None:
+    """Builds a trainer and calls ``iterate`` once: it takes steps and moves weights."""
+    try:
+        trainer.build(0)
+        before = weights(trainer)
+        report = trainer.iterate(1)
+        for _ in range(100):  # A3C's slice of time may be over before its graph is ready.
+            if int(trainer.steps.numpy()):
+                break
+            report = trainer.iterate(1)
+        assert report.scalars
+        assert all(np.isfinite(x) for x in report.scalars.values()), report.scalars
+        after = weights(trainer)
+        assert all(np.all(np.isfinite(x)) for x in after)
+        assert any(np.any(x != y) for x, y in zip(before, after, strict=True))
+    finally:
+        trainer.close()
+
+
+@pytest.mark.parametrize("environment", [None, *ENVIRONMENTS])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_every_algorithm_trains_with_every_environments_settings(
+    algorithm: str, environment: str | None
+) -> None:
+    files = [algorithm] if environment is None else [algorithm, environment]
+    train_a_moment(trainer_of(*files, parameters=PLAIN))
+
+
+def test_a_file_trains_as_it_is_shipped() -> None:
+    """The others above run without XLA, which takes seconds to compile each of them."""
+    train_a_moment(trainer_of("compiled.gin"))
+
+
+# What is swapped, the file, the one binding, and what the learner or trainer then has.
+SWAPS: dict[str, tuple[str, str, Any]] = {
+    "policy": ("a2c.gin", "Policy.head = @Beta()", lambda t: isinstance(t.policy.head, Beta)),
+    "baseline": (
+        "a2c.gin",
+        "Learner.baseline = @TimeDependent()",
+        lambda t: isinstance(t.learner.baseline, TimeDependent),
+    ),
+    "no baseline": ("a2c.gin", "Learner.baseline = None", lambda t: t.learner.baseline is None),
+    "critic": (
+        "a2c.gin",
+        "Learner.critic = @QCritic()",
+        lambda t: isinstance(t.learner.critic, QCritic),
+    ),
+    "no entropy bonus": (
+        "a2c.gin",
+        "Learner.entropy_bonus = None",
+        lambda t: t.learner.entropy_bonus is None,
+    ),
+    "entropy bonus": (
+        "a2c.gin",
+        "EntropyBonus.coefficient = 0.25",
+        lambda t: float(t.learner.entropy_bonus.coefficient(t.steps)) == 0.25,
+    ),
+    "worker count": ("a3c.gin", "NUM_WORKERS = 1", lambda t: t.num_workers == 1),
+}
+
+
+@pytest.mark.parametrize("swap", SWAPS)
+def test_the_five_swaps_are_each_one_binding(swap: str) -> None:
+    """On Pendulum-v1, whose actions more than one head fits."""
+    file, binding, holds = SWAPS[swap]
+    pendulum = (*PLAIN, "ENVIRONMENT = 'Pendulum-v1'")
+    before = trainer_of(file, parameters=pendulum)
+    assert not holds(before)
+    before.close()
+    trainer = trainer_of(file, parameters=(*pendulum, binding))
+    assert holds(trainer)
+    train_a_moment(trainer)
+
+
+@pytest.mark.parametrize(
+    ("critic", "baseline"),
+    [("None", "None"), ("@QCritic()", "None"), ("@VCritic()", "@StateValue()")],
+    ids=["REINFORCE", "Q actor-critic", "advantage actor-critic"],
+)
+def test_the_summarys_three_algorithms_differ_in_two_bindings(critic: str, baseline: str) -> None:
+    """v_t = G_t, Q_w(s, a) or A_w(s, a)."""
+    parts_of = (f"Learner.critic = {critic}", f"Learner.baseline = {baseline}")
+    train_a_moment(trainer_of("reinforce.gin", parameters=(*PLAIN, *parts_of)))
