@@ -58,7 +58,8 @@ class AtariNetwork(Network):
             )
         self.space = space
         self.channels_first = space.shape[0] < space.shape[-1]
-        *sides, channels = np.roll(space.shape, -1 if self.channels_first else 0).tolist()
+        sides = [int(n) for n in np.roll(space.shape, -1 if self.channels_first else 0)]
+        channels = sides.pop()
         self.layers = []
         for filters, size, stride in self.convolutions:
             sides = [(length - size) // stride + 1 for length in sides]
@@ -90,7 +91,7 @@ class AtariNetwork(Network):
         leading = element.shape[:-3]
         if not leading.is_fully_defined():
             leading = tf.shape(element)[:-3]
-        x = tf.reshape(element, [-1, *self.space.shape])
+        x = tf.reshape(element, [-1, *(self.space.shape or ())])
         if self.channels_first:
             x = tf.transpose(x, [0, 2, 3, 1])
         x = tf.cast(x, tf.float32) / 255.0

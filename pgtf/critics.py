@@ -73,7 +73,7 @@ class Critic(keras.Layer):
         elif self.network.space != space:
             raise ConfigurationError(
                 f"{type(self).__name__} cannot share a network with a part of another input:"
-                f" bind {type(self).__name__}.network."
+                f" bind {type(self).__name__}.network to one of its own."
             )
         self.output_layer = keras.layers.Dense(
             outputs, kernel_initializer=keras.initializers.Orthogonal(1.0)

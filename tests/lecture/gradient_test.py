@@ -68,7 +68,9 @@ def learn(combination: Combination, process: Process, preferences: Array, discou
 
 def collect(tabular: CompiledTabular, rollout: Any, preferences: Array, seed: int) -> Trajectory:
     """BATCHES trajectories, [BATCHES, T, B], as one XLA program."""
-    act = learner(Combination("none", "none", "MonteCarlo"), preferences, 1.0, [], []).policy.act
+    none = np.zeros(0)
+    combination = Combination("none", "none", "MonteCarlo")
+    act = learner(combination, preferences, 1.0, none, none).policy.act
 
     @tf.function(autograph=False, jit_compile=True)
     def program() -> Trajectory:
