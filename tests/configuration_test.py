@@ -14,7 +14,7 @@ from pgtf.trainers.trainer import Trainer
 
 assert parts.__all__  # Registers every part.
 
-APART = ("train", "runtime", "Evaluation")
+APART = ("train", "runtime", "Evaluation", "Gaussian")
 SHIPPED = sorted(
     str(path.relative_to(bindings.shipped_files()))
     for path in bindings.shipped_files().rglob("*.gin")
