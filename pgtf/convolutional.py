@@ -88,6 +88,7 @@ class AtariNetwork(Network):
 
     def features(self, element: Any) -> tf.Tensor:
         """Maps [..., *shape] uint8 to [..., F]."""
+        element = tf.convert_to_tensor(element)
         leading = element.shape[:-3]
         if not leading.is_fully_defined():
             leading = tf.shape(element)[:-3]

@@ -92,12 +92,11 @@ class Evaluation:
         def move(t: tf.Tensor, active: tf.Tensor, carry: Carry) -> tuple[Any, ...]:
             action = self._act(carry.observation, seed + tf.stack([1 + t, 0]))
             state, step = self._environment.step(carry.state, action, held=~active)
-            played = tf.cast(active, tf.float32)
             carry = Carry(
                 state,
                 step.observation,
-                carry.time + tf.cast(active, tf.int32),
-                carry.episode_return + played * step.reward,
+                carry.time + tf.cast(step.mask, tf.int32),
+                carry.episode_return + step.reward,
             )
             return t + 1, active & ~(step.terminated | step.truncated), carry
 

@@ -137,6 +137,7 @@ def test_last_checkpoint_is_restored_with_its_values(tmp_path: Path) -> None:
     second = Saved(tmp_path)
 
     assert second.checkpoints.restore() == {"at": 20}
+    assert second.checkpoints.latest == str(tmp_path / "step-20")
     assert second.steps.numpy() == 20
     assert set(second.weight.numpy()) == {20.0}
 

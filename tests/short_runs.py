@@ -26,7 +26,7 @@ QUICK = (
     "train.checkpoint_every = 200",
     "Evaluation.every = 200",
     "Evaluation.episodes = 2",
-    "Evaluation.final_episodes = 2",
+    "Evaluation.final_episodes = 3",
 )
 
 

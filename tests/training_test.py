@@ -107,7 +107,7 @@ def test_finished_run_leaves_its_whole_story(finished: tuple[Path, dict[str, Any
     assert summary["seed"] == 5
     assert 400 <= summary["steps"] < 410
     assert summary["interrupted"] is None
-    assert summary["eval_episodes"] == 2
+    assert summary["eval_episodes"] == 3
     assert summary["eval_return_std"] >= 0
     assert summary["steps"] / summary["wall_seconds"] < summary["steps_per_second"]
     check_curves(logdir, 400)

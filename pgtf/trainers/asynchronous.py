@@ -34,8 +34,8 @@ class AsynchronousTrainer(Trainer):
     Each worker is a Python thread that copies θ to θ′, collects a rollout with θ′ in environments
     of its own, differentiates by θ′ and applies the gradients to the shared θ, without waiting for
     the others. All of that is one call into TensorFlow, many times over, so that threads meet at
-    Python's lock only where Python environments take their steps. TensorFlow computes for as many
-    workers at a time as ``runtime.inter_op_threads`` says.
+    Python's lock only where Python environments take their steps. TensorFlow computes for no more
+    workers at a time than it has inter-op threads, which ``runtime`` sees to.
 
     Writing one variable is atomic. Between two variables, and between an optimizer's statistics and
     what they move, other workers may come in, as in the paper; ``lock`` forbids it. The counter T
@@ -134,6 +134,7 @@ class AsynchronousTrainer(Trainer):
             self.rollout.static(environment),
         )
         outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        updates = [shared.updates_with(optimizer) for optimizer in optimizers]
         coefficients = self.entropy_coefficients
         root = seeded(seed)
         workers = []
@@ -145,7 +146,7 @@ class AsynchronousTrainer(Trainer):
                 self._environments[i],
                 self.rollout,
                 shared,
-                optimizers[i % len(optimizers)],
+                updates[i % len(updates)],
                 self.exploration.level(i) if self.exploration else 0.0,
                 EntropyBonus(coefficients[i % len(coefficients)]) if coefficients else None,
                 [root[0], root[1] + i],
@@ -209,8 +210,10 @@ class AsynchronousTrainer(Trainer):
         workers = self.crew.workers
         outcomes = sorted(outcomes, key=lambda outcome: outcome.worker)
         names = workers[0].names
-        rows = np.concatenate([outcome.scalars for outcome in outcomes])
         scalars: dict[str, float] = {}
+        if not outcomes:
+            return Report(scalars, np.zeros((0, 3), np.float32), {})
+        rows = np.concatenate([outcome.scalars for outcome in outcomes])
         if len(rows):
             means = zip(names, rows.mean(axis=0), strict=True)
             scalars = {f"train/{name}": float(mean) for name, mean in means}

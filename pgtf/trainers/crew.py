@@ -50,20 +50,23 @@ class Crew:
             seconds: after which they park.
 
         Returns:
-            An outcome for each worker, and one more for each time that its environment was renewed.
+            An outcome for each worker, and one more for each time that its environment was renewed;
+            nothing once ``stopping`` is set.
 
         Raises:
             EnvironmentFailure: an environment raised once too often; it names the worker and the
                 environment.
             Exception: any other error of a worker.
         """
-        self._stop.assign(self.stopping)
+        if self.stopping:
+            return []
+        self._stop.assign(False)
         for worker in self.workers:
             worker.release(limit)
         deadline = time.monotonic() + seconds
         outcomes: list[Outcome] = []
         error: Exception | None = None
-        running, told = len(self.workers), self.stopping
+        running, told = len(self.workers), False
         while running:
             over = self.stopping or error is not None or time.monotonic() > deadline
             if over and not told:

@@ -12,6 +12,9 @@ from pgtf.exploration import Exploration, ExploringPolicy
 from pgtf.learner import Learner
 from pgtf.trajectory import Trajectory
 
+# Maps gradients, a trajectory and its returns to the gradients' norm and the learning rate, [2].
+Update = Callable[[list[tf.Tensor], Trajectory, tf.Tensor], tf.Tensor]
+
 
 class Traits(NamedTuple):
     """How a worker differs from the others, two scalars.
@@ -85,13 +88,8 @@ class SharedLearner:
         bonus = own or self.learner.entropy_bonus
         return tf.constant(0.0) if bonus is None else bonus.coefficient(self.learner.steps)
 
-    def updates_with(
-        self, optimizer: keras.optimizers.Optimizer
-    ) -> Callable[[list[tf.Tensor], Trajectory, tf.Tensor], tf.Tensor]:
+    def updates_with(self, optimizer: keras.optimizers.Optimizer) -> Update:
         """Returns the function that applies gradients and all that follows from a rollout.
-
-        It maps gradients, trajectory and returns to two scalars, [2]: the gradients' norm and the
-        learning rate.
 
         Args:
             optimizer: built; its statistics are moved.
@@ -101,8 +99,10 @@ class SharedLearner:
         def update(
             gradients: list[tf.Tensor], trajectory: Trajectory, returns: tf.Tensor
         ) -> tf.Tensor:
-            metrics = learner.apply(gradients)
-            learner.finish(trajectory, returns)
+            # Counters need no gradient, and would count a rollout that fails in its midst.
+            with tf.control_dependencies(gradients):
+                metrics = learner.apply(gradients)
+                learner.finish(trajectory, returns)
             return tf.stack([metrics["gradient_norm"], metrics["learning_rate"]])
 
         traced = tf.function(update, autograph=False)

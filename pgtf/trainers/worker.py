@@ -3,9 +3,9 @@
 import queue
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -16,20 +16,25 @@ from pgtf.environments.base import Environment
 from pgtf.metrics import EpisodeWindow
 from pgtf.rollout import Carry, Episodes, Rollouts
 from pgtf.scan import scan_while
-from pgtf.trainers.shared import SharedLearner, Traits
+from pgtf.spaces import specification
+from pgtf.trainers.shared import SharedLearner, Traits, Update
+
+# More would save nothing, and let workers that TensorFlow has no thread for wait longer.
+_ROLLOUTS_PER_CALL = 8
 
 
 class Outcome(NamedTuple):
     """What a worker did from its release until it parked, in K rollouts.
 
+    After an error the last few rollouts before it are only in ``steps``.
+
     Attributes:
         worker: its index.
         scalars: [K, n], the columns are ``Worker.names``.
         episodes: [K, 3], see ``Report``.
-        steps: environment steps, those before an error included.
+        steps: environment steps.
         seconds: wall time.
-        error: what ended it, or None. Of the rollouts of this release only the steps are known
-            then.
+        error: what ended it, or None.
     """
 
     worker: int
@@ -45,18 +50,22 @@ class Worker:
 
     Everything is traced when it is made, in the thread that makes it. Its own thread calls one
     graph: until the stop flag is up or T has reached the limit, copy θ to θ′, act for t_max steps
-    with θ′, differentiate by θ′, apply to θ and add the steps to T.
+    with θ′, differentiate by θ′, apply to θ and add the steps to T. It looks at the flag after each
+    rollout, so that a release short of the limit is one rollout at least.
 
     Args:
         index: counted from 0.
         environment: its own.
         rollout: how much is collected between two updates.
         shared: the learner and its functions.
-        optimizer: moves θ; the learner's, or one of the worker's own.
+        update: applies gradients to θ; what ``SharedLearner.updates_with`` an optimizer returns.
         level: of its exploration.
         entropy_bonus: its own, or None for the learner's.
         seed: int32 [2], of its random stream.
         outcomes: where it reports.
+
+    Attributes:
+        histograms: TensorBoard tag to variable, of the last rollout.
     """
 
     def __init__(
@@ -65,7 +74,7 @@ class Worker:
         environment: Environment,
         rollout: Rollouts | Episodes,
         shared: SharedLearner,
-        optimizer: keras.optimizers.Optimizer,
+        update: Update,
         level: float,
         entropy_bonus: EntropyBonus | None,
         seed: list[int],
@@ -73,10 +82,12 @@ class Worker:
     ):
         self.index = index
         self.environment = environment
-        self.histograms: dict[str, tf.Variable] = {}
+        leaves = len(tf.nest.flatten(specification(environment.action_space)))
+        tags = ["advantages", "actions", *(f"actions_{i}" for i in range(1, leaves))]
+        self.histograms = {f"train/{tag}": _resizable(tag) for tag in tags}
         self._rollout = rollout
         self._shared = shared
-        self._update = shared.updates_with(optimizer)
+        self._update = update
         self._level = level
         self._entropy_bonus = entropy_bonus
         self._seed = tf.constant(seed, tf.int32)
@@ -149,19 +160,34 @@ class Worker:
         """What the thread does: answers releases until it is told to end."""
         for limit in iter(self._inbox.get, None):
             began, before = time.perf_counter(), int(self._steps.numpy())
-            scalars = np.zeros((0, len(self.names)), np.float32)
-            episodes, error = np.zeros((0, 3), np.float32), None
+            scalars = [np.zeros((0, len(self.names)), np.float32)]
+            episodes, error = [np.zeros((0, 3), np.float32)], None
             try:
-                if self._carry is None:
-                    self._carry = self._start()
-                self._carry, *rows = self._several(self._carry, tf.constant(limit, tf.int64))
-                scalars, episodes = (row.numpy() for row in rows)
+                for rows in self._run(limit):
+                    scalars.append(rows[0].numpy())
+                    episodes.append(rows[1].numpy())
             except Exception as caught:  # It is the main thread's to handle.
                 error = caught
-            steps = int(self._steps.numpy()) - before
-            seconds = time.perf_counter() - began
-            outcome = Outcome(self.index, scalars, episodes, steps, seconds, error)
+            outcome = Outcome(
+                self.index,
+                np.concatenate(scalars),
+                np.concatenate(episodes),
+                int(self._steps.numpy()) - before,
+                time.perf_counter() - began,
+                error,
+            )
             self._outcomes.put(outcome)
+
+    def _run(self, limit: int) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+        """Calls the graph until the worker has to park."""
+        shared = self._shared
+        if self._carry is None:
+            self._carry = self._start()
+        while True:
+            self._carry, *rows = self._several(self._carry, tf.constant(limit, tf.int64))
+            yield rows
+            if shared.stop.numpy() or shared.learner.steps.numpy() >= limit:
+                return
 
     def _fresh_seed(self) -> tf.Tensor:
         return tf.random.experimental.stateless_fold_in(self._seed, self._count)
@@ -170,7 +196,7 @@ class Worker:
         return rollouts.start(self.environment, self._fresh_seed())
 
     def _iterate(self, carry: Carry, limit: tf.Tensor) -> tuple[Carry, tf.Tensor, tf.Tensor]:
-        """Rollouts and updates for as long as the worker may."""
+        """Some rollouts and updates, if the worker may."""
         shared = self._shared
 
         def once(carry: Carry, t: tf.Tensor) -> tuple[Carry, Any]:
@@ -179,7 +205,12 @@ class Worker:
             return carry, (scalars, episodes)
 
         carry, (scalars, episodes) = scan_while(
-            once, lambda carry, t: ~shared.stop & (shared.learner.steps < limit), carry
+            once,
+            lambda carry, t: (
+                ((t < 1) | (~shared.stop & (t < _ROLLOUTS_PER_CALL)))
+                & (shared.learner.steps < limit)
+            ),
+            carry,
         )
         return carry, scalars, episodes
 
@@ -207,21 +238,16 @@ class Worker:
         carry, trajectory, finished, experience = collect(values, traits, carry, seed)
         with tf.control_dependencies(experience.gradients):
             lag = tf.identity(learner.updates) - before
-            gradients = [tf.identity(gradient) for gradient in experience.gradients]
-        applied = self._update(gradients, trajectory, experience.returns)
+        applied = self._update(experience.gradients, trajectory, experience.returns)
         self._steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
         self._count.assign_add(1)
-        self._remember("train/advantages", experience.advantage)
-        for i, leaf in enumerate(tf.nest.flatten(trajectory.action)):
-            self._remember(f"train/actions_{i}" if i else "train/actions", leaf)
+        rows = [experience.advantage, *tf.nest.flatten(trajectory.action)]
+        for variable, row in zip(self.histograms.values(), rows, strict=True):
+            variable.assign(tf.cast(row, tf.float32))
         lag = tf.cast(lag, tf.float32)[tf.newaxis]
         return carry, tf.concat([experience.scalars, applied, lag], 0), tf.stack(finished)
 
-    def _remember(self, tag: str, x: tf.Tensor) -> None:
-        """Keeps what a histogram of the last rollout is made of; its first axis may vary."""
-        if tag not in self.histograms:
-            with tf.init_scope():
-                shape = [None, *x.shape[1:]]
-                empty = tf.zeros([0, *x.shape[1:]], x.dtype)
-                self.histograms[tag] = tf.Variable(empty, shape=shape, trainable=False)
-        self.histograms[tag].assign(x)
+
+def _resizable(name: str) -> tf.Variable:
+    """A variable for float32 tensors of any shape: the length of a rollout may vary."""
+    return tf.Variable(tf.zeros((0,)), shape=tf.TensorShape(None), trainable=False, name=name)

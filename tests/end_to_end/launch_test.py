@@ -106,7 +106,7 @@ def test_console_shows_the_run_and_where_to_look_next(mine: Ended) -> None:
     lines = mine.out.splitlines()
     assert lines[0] == f"Training: {folder}"
     assert re.fullmatch(r"4\d\d steps in [\d.]+ s \([\d,]+ steps/s\)", lines[-4])
-    assert re.fullmatch(r"Return [-\d.]+ ± [\d.]+ over 2 evaluation episodes", lines[-3])
+    assert re.fullmatch(r"Return [-\d.]+ ± [\d.]+ over 3 evaluation episodes", lines[-3])
     assert lines[-2] == f"Watch:   python -m pgtf.evaluate --logdir={folder} --film=film.gif"
     assert lines[-1] == f"Curves:  tensorboard --logdir={folder}"
     progress = re.compile(r"\d+ of 400 steps(, [\d,]+ steps/s)?(, return [\d.]+)?(, \d+ s left)?")
