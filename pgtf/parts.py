@@ -7,6 +7,7 @@ from pgtf import (
     entropy,
     estimators,
     evaluation,
+    evolution,
     exploration,
     fitting,
     learner,
@@ -15,6 +16,8 @@ from pgtf import (
     policies,
     rollout,
     runtime,
+    search,
+    shaping,
     trainers,
     training,
 )
@@ -29,6 +32,7 @@ __all__ = [
     "entropy",
     "estimators",
     "evaluation",
+    "evolution",
     "exploration",
     "fitting",
     "gym",
@@ -38,6 +42,8 @@ __all__ = [
     "policies",
     "rollout",
     "runtime",
+    "search",
+    "shaping",
     "trainers",
     "training",
 ]
