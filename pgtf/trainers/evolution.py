@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import gin
-import keras
 import tensorflow as tf
 
 from pgtf import population as populations
@@ -108,9 +107,7 @@ class EvolutionTrainer(Trainer):
         inner = self.jit_compile and not environment.compiled
         # What stands between steps of Gymnasium environments is compiled piece by piece.
         self._sample = tf.function(self._sampled, autograph=False, jit_compile=inner)
-        self._act = tf.function(
-            populations.members_act(policy), autograph=False, jit_compile=inner
-        )
+        self._act = tf.function(populations.members_act(policy), autograph=False, jit_compile=inner)
         self._learn = tf.function(self._learned, autograph=False, jit_compile=inner)
         self._whole = tf.function(self._one_generation, autograph=False, jit_compile=whole)
 
@@ -138,8 +135,7 @@ class EvolutionTrainer(Trainer):
     def trackables(self) -> dict[str, Any]:
         """Returns the search distribution, the optimizer, the counters and running statistics."""
         statistics = {
-            f"leaf{i}": variable
-            for i, variable in enumerate(self.policy.non_trainable_variables)
+            f"leaf{i}": variable for i, variable in enumerate(self.policy.non_trainable_variables)
         }
         return {
             "search": self.search,

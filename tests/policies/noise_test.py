@@ -53,7 +53,7 @@ def test_a_seed_is_both_its_numbers() -> None:
 def test_the_extremes_are_finite_and_mirror_images(
     jit_compile: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One number in 2^24 is the largest below 1: a search over parameters draws it within minutes."""
+    """One number in 2^24 is the largest below 1: a search over parameters soon draws it."""
     ends = tf.constant([0.0, 0.25, 1.0 - 2.0**-24, 0.75 - 2.0**-24])
     monkeypatch.setattr(noise, "uniform", lambda shape, seed: ends)
     drawn = tf.function(noise.normal, jit_compile=jit_compile)([4], tf.constant([1, 2])).numpy()
