@@ -22,7 +22,7 @@ def search(covariance: str, initial_scale: float = 0.2) -> GaussianSearch:
 def test_the_score_is_its_closed_form(covariance: str) -> None:
     """∇_μ log P = (θ − μ)/σ², and ∇ by log σ is (θ − μ)²/σ² − 1, summed where σ is one."""
     made = search(covariance)
-    sigma = np.float32(0.2)
+    sigma = np.array(0.2, np.float32)
     if covariance == "diagonal":
         sigma = np.array([0.2, 0.5, 1.5], np.float32)
         made.log_scale.assign(np.log(sigma))
