@@ -13,6 +13,7 @@ import gin
 import gymnasium as gym
 import tensorflow as tf
 
+from pgtf.environments import mujoco_warnings
 from pgtf.environments.base import Environment
 from pgtf.environments.interpreter import keep_thread_state
 from pgtf.environments.vector import EnvironmentFailure, EnvironmentLoop, LibraryVector
@@ -211,7 +212,10 @@ def _imported_spec(id: str) -> gym.envs.registration.EnvSpec:
     module = module or _MODULES.get(id.partition("/")[0], "")
     if module:
         importlib.import_module(module)
-    return gym.spec(name)
+    spec = gym.spec(name)
+    if "mujoco" in str(spec.entry_point):
+        mujoco_warnings.tell_once()
+    return spec
 
 
 @contextlib.contextmanager

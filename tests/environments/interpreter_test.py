@@ -25,6 +25,6 @@ def test_what_a_thread_keeps_in_python_survives_its_calls() -> None:
 
     for _ in range(100):
         several()
-    calls.pop(threading.main_thread().native_id, None)
+    calls.pop(threading.get_native_id(), None)
     assert calls, "TensorFlow ran everything in the thread of the test"
     assert max(calls.values()) > 1
