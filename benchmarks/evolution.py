@@ -5,8 +5,9 @@
 
 Every run has a process of its own and goes on until both its budgets, of steps and of seconds, are
 used up. Seconds are those of training: compiling and evaluating (20 greedy episodes, about a
-hundred times) are left out, and so is what other processes take of the machine. All train on compiled environments; A2C with the settings of its gin
-files but a constant learning rate, since a schedule would need one budget to be known.
+hundred times) are left out, and so is what other processes take of the machine. All train on
+compiled environments; A2C with the settings of its gin files but a constant learning rate, since a
+schedule would need one budget to be known.
 """
 
 import argparse
