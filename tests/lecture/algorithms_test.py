@@ -67,7 +67,8 @@ def runs() -> list[tuple[str, ...]]:
     files: list[tuple[str, ...]] = []
     for algorithm in ALGORITHMS:
         files += [(algorithm,), (algorithm, "envs/pendulum.gin")]
-        if bindings.read_file(algorithm)["train.trainer"].value == "@SynchronousTrainer()":
+        trainer = bindings.read_file(algorithm)["train.trainer"].value
+        if trainer in ("@SynchronousTrainer()", "@AsynchronousTrainer()"):
             files.append((algorithm, "envs/compiled.gin"))
     for environment in ENVIRONMENTS:
         use = re.search(r"# Use: (.*)", (_FOLDER / environment).read_text())
@@ -79,7 +80,9 @@ def runs() -> list[tuple[str, ...]]:
 
 @pytest.mark.parametrize("files", runs(), ids=" ".join)
 def test_every_file_trains(files: tuple[str, ...]) -> None:
-    train_a_moment(trainer_of(*files, parameters=PLAIN))
+    trainer = trainer_of(*files, parameters=PLAIN)
+    train_a_moment(trainer)
+    assert trainer.environment.compiled == bool({"compiled.gin", "envs/compiled.gin"} & {*files})
 
 
 def test_a_file_trains_as_it_is_shipped() -> None:
