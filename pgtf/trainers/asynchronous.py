@@ -23,7 +23,7 @@ from pgtf.trainers.synchronous import seeded
 from pgtf.trainers.trainer import Report, Trainer
 from pgtf.trainers.worker import Outcome, Worker
 
-_SLICE = 1.0  # Seconds that workers run between two parkings, where they wait for the slowest.
+_SLICE = 0.25  # Seconds that workers run between two parkings.
 _STATISTICS = ("shared", "per_worker")
 
 

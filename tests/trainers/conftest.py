@@ -6,11 +6,6 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def _short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pgtf.trainers.asynchronous._SLICE", 0.2)
-
-
-@pytest.fixture(autouse=True)
 def _no_thread_is_left() -> Iterator[None]:
     yield
     from tests.trainers import threads
