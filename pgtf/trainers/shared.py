@@ -95,6 +95,7 @@ class SharedLearner:
             optimizer: built; its statistics are moved.
         """
         learner = self.learner.variant(optimizer=optimizer)
+        _count_atomically(optimizer)
 
         def update(
             gradients: list[tf.Tensor], trajectory: Trajectory, returns: tf.Tensor
@@ -136,3 +137,12 @@ class SharedLearner:
         self.names[:] = sorted(name for name, x in metrics.items() if not x.shape.rank)
         scalars = tf.stack([metrics[name] for name in self.names])
         return Experience(gradients, scalars, metrics["advantage"], metrics["returns"])
+
+
+def _count_atomically(optimizer: keras.optimizers.Optimizer) -> None:
+    """Makes an optimizer count its iterations in one operation, so that no worker's is lost.
+
+    Keras reads the counter and then writes it. What it does to the weights is atomic as it is.
+    """
+    iterations = optimizer.iterations
+    iterations.assign_add = iterations.value.assign_add

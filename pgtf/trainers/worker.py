@@ -236,7 +236,8 @@ class Worker:
         if self.environment.compiled:
             collect = tf.function(collect, autograph=False, jit_compile=shared.jit_compile)
         carry, trajectory, finished, experience = collect(values, traits, carry, seed)
-        with tf.control_dependencies(experience.gradients):
+        # Not on the call itself: TensorFlow inlines it, and then waits for its side effects alone.
+        with tf.control_dependencies([tf.identity(x) for x in experience.gradients]):
             lag = tf.identity(learner.updates) - before
         applied = self._update(experience.gradients, trajectory, experience.returns)
         self._steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))

@@ -23,7 +23,7 @@ ENVIRONMENTS = sorted(f"envs/{path.name}" for path in _FOLDER.glob("envs/*.gin")
 PLAIN = tuple(
     f"{kind}Trainer.jit_compile = False" for kind in ("Synchronous", "Asynchronous", "Evolution")
 )
-COMPILABLE = ("@SynchronousTrainer()", "@EvolutionTrainer()")
+COMPILABLE = ("@SynchronousTrainer()", "@AsynchronousTrainer()", "@EvolutionTrainer()")
 
 
 def trainer_of(*files: str, parameters: tuple[str, ...] = ()) -> Trainer:
@@ -82,7 +82,9 @@ def runs() -> list[tuple[str, ...]]:
 
 @pytest.mark.parametrize("files", runs(), ids=" ".join)
 def test_every_file_trains(files: tuple[str, ...]) -> None:
-    train_a_moment(trainer_of(*files, parameters=PLAIN))
+    trainer = trainer_of(*files, parameters=PLAIN)
+    train_a_moment(trainer)
+    assert trainer.environment.compiled == bool({"compiled.gin", "envs/compiled.gin"} & {*files})
 
 
 def test_a_file_trains_as_it_is_shipped() -> None:

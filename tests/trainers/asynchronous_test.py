@@ -166,6 +166,17 @@ def test_a_worker_acts_and_differentiates_with_the_parameters_it_copied(
     )
 
 
+def test_policy_lag_counts_the_updates_of_others_during_a_rollout() -> None:
+    watch: list[Watched] = []
+    made = trainer(
+        watched(watch, lambda env: made.learner.updates.assign_add(1)), rollout=Rollouts(20)
+    )
+    worker = made.crew.workers[0]
+    worker.release(1)
+    outcome = made.crew._outcomes.get()
+    np.testing.assert_array_equal(outcome.scalars[:, worker.names.index("policy_lag")], [20.0])
+
+
 def test_workers_explore_differently() -> None:
     """π takes action 0; ε = 0.5 takes action 1 in a quarter of the steps (± 4 standard errors)."""
     watch: list[Watched] = []
@@ -215,9 +226,7 @@ def test_the_counter_loses_no_step_under_many_workers(lock: bool) -> None:
         taken = sum(len(env.actions) for env in watch) - before
         assert taken == made.steps > 0
         assert 6 * int(made.learner.updates.numpy()) == taken
-        # The optimizer's own count is written as all it keeps, in two steps: only a lock saves it.
-        if lock:
-            assert 6 * int(made.learner.optimizer.iterations.numpy()) == taken
+        assert 6 * int(made.learner.optimizer.iterations.numpy()) == taken
     made.close()
 
 
