@@ -24,7 +24,7 @@ from pgtf.trajectory import Trajectory
 
 Metrics = dict[str, tf.Tensor]
 
-_REDUCTIONS = ("mean_over_steps", "sum_over_time")
+REDUCTIONS = ("mean_over_steps", "sum_over_time")
 
 
 class Evaluation(NamedTuple):
@@ -89,9 +89,9 @@ class Learner(tf.Module):
             raise ConfigurationError(
                 f"Learner.reward_bound must be positive or None, not {reward_bound}."
             )
-        if reduction not in _REDUCTIONS:
+        if reduction not in REDUCTIONS:
             raise ConfigurationError(
-                f"Learner.reduction must be one of {', '.join(_REDUCTIONS)}, not {reduction!r}."
+                f"Learner.reduction must be one of {', '.join(REDUCTIONS)}, not {reduction!r}."
             )
         self.policy = policy or Policy()
         self.critic = critic
@@ -199,6 +199,23 @@ class Learner(tf.Module):
         if self.critic is not None:
             estimates = self.critic.evaluate(trajectory, self.policy, seed)
         return Evaluation(log_prob, distribution.entropy(), estimates)
+
+    def step_weights(self, trajectory: Trajectory) -> tuple[tf.Tensor, tf.Tensor]:
+        """How the policy loss sums over steps.
+
+        Args:
+            trajectory: T steps of B environments.
+
+        Returns:
+            [T, B] the weight of each step, 0 where it is not learned from, and [B] each
+            environment's share of what the sum is divided by (steps, or trajectories).
+        """
+        mask = self._mask(trajectory)
+        counted = mask
+        if self.reduction == "sum_over_time":
+            counted = losses.first_steps(mask, trajectory.time)
+        share = tf.math.divide_no_nan(tf.reduce_sum(counted, axis=0), tf.reduce_sum(counted))
+        return self._weight(mask, trajectory.time), share
 
     def loss(
         self, trajectory: Trajectory, seed: tf.Tensor, evaluation: Evaluation | None = None
