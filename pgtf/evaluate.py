@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from pgtf.silence import silenced_tensorflow
@@ -31,8 +32,15 @@ with silenced_tensorflow():
 _MOST_STEPS = 2_000
 
 
-def restored_trainer(logdir: Path) -> Trainer:
+def restored_trainer(
+    logdir: Path, files: Sequence[str] = (), parameters: Sequence[str] = ()
+) -> Trainer:
     """Returns the trainer of a run, with the weights of its last checkpoint.
+
+    Args:
+        logdir: the run folder.
+        files: gin files on top of the run's configuration.
+        parameters: bindings on top of both.
 
     Raises:
         ConfigurationError: the folder holds no run, or none that has saved.
@@ -40,7 +48,7 @@ def restored_trainer(logdir: Path) -> Trainer:
     config = logdir / "config.gin"
     if not config.exists():
         raise ConfigurationError(f"--logdir={logdir} holds no run: there is no config.gin in it.")
-    configuration.load([str(config.resolve())], [])
+    configuration.load([str(config.resolve()), *files], parameters)
     configuration.call(gin.get_configurable(runtime))
     trainer: Trainer | None = configuration.call(lambda: configuration.bound("train.trainer", None))
     if trainer is None:

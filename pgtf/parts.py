@@ -20,9 +20,12 @@ from pgtf import (
 )
 from pgtf.configuration import register_keras
 from pgtf.environments import compiled, gym
+from pgtf.laboratory import combinations, laboratory
+from pgtf.laboratory import fitting as laboratory_fitting
 
 __all__ = [
     "baselines",
+    "combinations",
     "compiled",
     "convolutional",
     "critics",
@@ -32,6 +35,8 @@ __all__ = [
     "exploration",
     "fitting",
     "gym",
+    "laboratory",
+    "laboratory_fitting",
     "learner",
     "networks",
     "normalization",

@@ -38,9 +38,7 @@ def collect(
 
     program = tf.function(play, autograph=False, jit_compile=environment.compiled)
     try:
-        played = [
-            program(tf.random.experimental.stateless_fold_in(seed, i)) for i in range(rounds)
-        ]
+        played = [program(tf.random.experimental.stateless_fold_in(seed, i)) for i in range(rounds)]
     finally:
         copies.close()
     longest = max(int(_length(each)) for each in played)

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import gymnasium as gym
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -97,7 +98,7 @@ class Signals:
                 self._install(regressor, combination, i)
             baseline = view.baseline
             if baseline is not None and baseline.regressor is None:
-                restore(baseline.variables, self._fresh[id(baseline)])
+                restore(_own(combination), self._fresh[id(baseline)])
                 _, returns = loss(other, self._log_probs[1 - i], self._seed)
                 learned = tf.cast(view.step_weights(other)[0] > 0, tf.float32)
                 baseline.update(other, returns, learned)
@@ -126,7 +127,8 @@ class Signals:
                     f"{combination.name!r}: {type(part).__name__} shares weights with what is"
                     " measured, which fitting it would move: bind a network of its own."
                 )
-            self._fresh[id(part)] = [variable.numpy() for variable in part.variables]
+            own = part.variables if isinstance(part, Critic) else _own(combination)
+            self._fresh[id(part)] = [variable.numpy() for variable in own]
 
     def _weighted(self, view: Learner, advantage: tf.Tensor) -> Signal:
         weight, share = view.step_weights(self._whole)
@@ -170,6 +172,14 @@ class Signals:
         return [variable.numpy() for variable in regressor.variables]
 
 
+def _own(combination: Combination) -> list[keras.Variable]:
+    """The baseline's variables; Keras counts those of the critic that it was built with, too."""
+    critic = combination.critic
+    others = set() if critic is None else {id(variable) for variable in critic.variables}
+    baseline = combination.baseline
+    return [v for v in baseline.variables if id(v) not in others] if baseline is not None else []
+
+
 def _advantage_and_returns(view: Learner) -> Any:
     """What the learner's loss makes of a trajectory: advantages and returns, [T, B] each."""
 
@@ -182,5 +192,3 @@ def _advantage_and_returns(view: Learner) -> Any:
         return metrics["advantage"], metrics["returns"]
 
     return compute
-
-

@@ -60,7 +60,7 @@ class SeedsTrainer(Trainer):
             )
         self._make = make
         self._single = trainer
-        self._learner = trainer.learner
+        self.learner = trainer.learner
         self._num_steps = trainer.rollout.num_steps
         self._num_seeds = num_seeds
         self._total_steps = total_steps
@@ -70,7 +70,7 @@ class SeedsTrainer(Trainer):
 
     def build(self, seed: int) -> None:
         """Makes every variable, S times over, and traces the graph."""
-        learner, environment = self._learner, self.environment
+        learner, environment = self.learner, self.environment
         self._optimizer = _unit_optimizer(learner.optimizer)
         members = []
         for i in range(self._num_seeds):
@@ -118,9 +118,9 @@ class SeedsTrainer(Trainer):
     def members(self) -> Iterator[str]:
         """Gives ``policy`` the weights of each seed in turn."""
         for i in range(self._num_seeds):
-            for own, stack in zip(self._learner.trainable_variables, self._trainable, strict=True):
+            for own, stack in zip(self.learner.trainable_variables, self._trainable, strict=True):
                 own.assign(stack.value[i])
-            for own, stack in zip(self._learner.statistics, self._statistics, strict=True):
+            for own, stack in zip(self.learner.statistics, self._statistics, strict=True):
                 own.assign(stack.value[i])
             yield f"seed_{i}"
 
@@ -196,7 +196,7 @@ class SeedsTrainer(Trainer):
     def _member(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         """One rollout and its gradient for one seed, with its own weights."""
         carry, seed, steps, trainable, statistics = inputs
-        learner = self._learner.at(steps)
+        learner = self.learner.at(steps)
         variables = [*learner.trainable_variables, *learner.statistics]
         mapping = list(zip(variables, [*trainable, *statistics], strict=True))
         with keras.StatelessScope(state_mapping=mapping) as scope:
@@ -226,10 +226,10 @@ class SeedsTrainer(Trainer):
         )
 
     def _learning_rate(self, steps: tf.Tensor) -> tf.Tensor:
-        schedule = self._learner.optimizer._learning_rate
+        schedule = self.learner.optimizer._learning_rate
         if isinstance(schedule, OverEnvironmentSteps):
             return schedule.at(steps)
-        return tf.convert_to_tensor(self._learner.optimizer.learning_rate)
+        return tf.convert_to_tensor(self.learner.optimizer.learning_rate)
 
 
 def _stacked(members: list[list[keras.Variable]]) -> list[keras.Variable]:
