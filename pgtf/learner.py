@@ -13,6 +13,7 @@ import tensorflow as tf
 from pgtf import losses
 from pgtf.baselines import Baseline
 from pgtf.critics import Critic, Estimates
+from pgtf.diagnostics import GradientVariance
 from pgtf.entropy import EntropyBonus
 from pgtf.errors import ConfigurationError
 from pgtf.estimators import LambdaReturn, MonteCarlo, ReturnEstimator
@@ -62,6 +63,7 @@ class Learner(tf.Module):
         reduction: 'mean_over_steps', or the lecture's 'sum_over_time' and mean over trajectories.
         reward_scale: factor of the rewards that are learned from (not of those reported).
         reward_bound: rewards are clipped to ± this, after scaling; None for no clipping.
+        gradient_variance: measures tr Cov(ĝ) as learning goes on; None for no measurement.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Learner(tf.Module):
         reduction: str = "mean_over_steps",
         reward_scale: float = 1.0,
         reward_bound: float | None = None,
+        gradient_variance: GradientVariance | None = None,
     ):
         super().__init__()
         if not 0.0 <= discount <= 1.0:
@@ -104,6 +107,7 @@ class Learner(tf.Module):
         self.reduction = reduction
         self.reward_scale = reward_scale
         self.reward_bound = reward_bound
+        self.gradient_variance = gradient_variance
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
         self.updates = tf.Variable(0, dtype=tf.int64, trainable=False, name="updates")
 
@@ -211,11 +215,13 @@ class Learner(tf.Module):
             environment's share of what the sum is divided by (steps, or trajectories).
         """
         mask = self._mask(trajectory)
-        counted = mask
         if self.reduction == "sum_over_time":
+            weight = losses.sum_over_time(mask, trajectory.time)
             counted = losses.first_steps(mask, trajectory.time)
+        else:
+            weight, counted = losses.mean_over_steps(mask), mask
         share = tf.math.divide_no_nan(tf.reduce_sum(counted, axis=0), tf.reduce_sum(counted))
-        return self._weight(mask, trajectory.time), share
+        return weight, share
 
     def loss(
         self, trajectory: Trajectory, seed: tf.Tensor, evaluation: Evaluation | None = None
@@ -235,7 +241,7 @@ class Learner(tf.Module):
         evaluation = evaluation or self.evaluate(trajectory, seed)
         returns = self._returns(trajectory, evaluation.estimates)
         mask = self._mask(trajectory)
-        weight = self._weight(mask, trajectory.time)
+        weight, share = self.step_weights(trajectory)
         estimate = returns
         if self.critic is not None and evaluation.estimates is not None:
             estimate = self.critic.estimate(returns, evaluation.estimates.prediction)
@@ -253,6 +259,10 @@ class Learner(tf.Module):
             "advantage": advantage,
             "returns": returns,
         }
+        if self.gradient_variance is not None:
+            metrics |= self.gradient_variance.measure(
+                self.policy, trajectory, (weight, share), advantage, estimate, self.updates
+            )
         if self.entropy_bonus is not None:
             coefficient = self.entropy_bonus.coefficient(self.steps)
             loss -= coefficient * losses.entropy_bonus(evaluation.entropy, weight)
@@ -372,11 +382,6 @@ class Learner(tf.Module):
         if isinstance(self.returns, MonteCarlo):
             return trajectory.mask * completed(trajectory.terminated, trajectory.truncated)
         return trajectory.mask
-
-    def _weight(self, mask: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
-        if self.reduction == "sum_over_time":
-            return losses.sum_over_time(mask, time)
-        return losses.mean_over_steps(mask)
 
 
 def _unique(variables: Iterable[keras.Variable]) -> list[keras.Variable]:

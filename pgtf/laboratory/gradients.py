@@ -81,7 +81,7 @@ def columns(first: int, last: int, *nests: Any) -> tuple[Any, ...]:
     return tuple(tf.nest.map_structure(lambda x: x[:, first:last], nests))
 
 
-def influences(contributions: np.ndarray, share: np.ndarray) -> np.ndarray:
+def influences(contributions: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
     """Rows whose mean is ĝ and whose covariance, divided by B, is that of ĝ.
 
     ĝ is a ratio Σ_b g_b / Σ_b n_b: of sums of ∇ log π A by numbers of trajectories, or of steps. If
@@ -96,17 +96,10 @@ def influences(contributions: np.ndarray, share: np.ndarray) -> np.ndarray:
     Returns:
         [B, P].
     """
-    count = len(share)
-    mean = contributions.sum(axis=0)
-    return count * contributions - (count * share - 1.0)[:, np.newaxis] * mean
+    count = share.shape[0]
+    total = tf.reduce_sum(contributions, axis=0)
+    return count * contributions - (count * share - 1.0)[:, tf.newaxis] * total
 
 
 def _batch_major(x: tf.Tensor) -> tf.Tensor:
     return tf.transpose(x, [1, 0, *range(2, len(x.shape))])
-
-
-@functools.lru_cache(maxsize=4)
-def _compiled(policy: Policy, jit_compile: bool) -> Any:
-    return tf.function(
-        functools.partial(column_gradients, policy), autograph=False, jit_compile=jit_compile
-    )

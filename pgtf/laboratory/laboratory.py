@@ -143,7 +143,9 @@ class VarianceLaboratory:
 
         def estimated(signal: Signal) -> _Estimate:
             contributions = gradients(trajectory, signal.weighted_advantage)
-            return _Estimate(contributions.astype(np.float64), signal.share.numpy())
+            return _Estimate(
+                contributions.astype(np.float64), signal.share.numpy().astype(np.float64)
+            )
 
         weights = statistics.resamples(count, self.resamples, seed)
 
@@ -186,4 +188,4 @@ class _Estimate(NamedTuple):
     share: statistics.Array
 
     def rows(self) -> statistics.Array:
-        return influences(*self)
+        return influences(*map(tf.constant, self)).numpy()

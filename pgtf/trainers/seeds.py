@@ -83,6 +83,11 @@ class SeedsTrainer(Trainer):
                 f"train.num_seeds > 1 cannot be combined with {Regression.__name__}: bind"
                 " @JointLoss() as the fit, or start one run for each seed."
             )
+        if learner.gradient_variance is not None:
+            raise ConfigurationError(
+                "train.num_seeds > 1 cannot be combined with GradientVariance: bind"
+                " Learner.gradient_variance = None, or start one run for each seed."
+            )
         self._trainable = _stacked([member.trainable_variables for member in members])
         self._statistics = _stacked([member.statistics for member in members])
         self._optimizer.build(self._trainable)
