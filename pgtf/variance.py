@@ -77,7 +77,7 @@ def measure(
         trainer = _fresh_trainer()
         folder = logdir or default_folder(asked, trainer.environment.name, _seed())
     else:
-        trainer = restored_trainer(run, gin_files or [], parameters)
+        trainer = restored_trainer(run, gin_files or [], parameters, "--run")
         folder = logdir or run / f"variance-{int(trainer.steps.numpy())}"
     with contextlib.closing(trainer), environment_failures(trainer):
         next(trainer.members())  # Of several seeds the first one is measured.

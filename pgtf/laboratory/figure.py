@@ -59,7 +59,7 @@ def _bars(axes: Any, rows: list[Row]) -> None:
         capsize=2,
     )
     axes.axvline(1.0, color="grey", linewidth=0.8)
-    axes.set_xscale("log")
+    _logarithmic(axes)
     axes.invert_yaxis()
     axes.set_xlabel("tr Cov(ĝ), of that without a baseline")
     axes.tick_params(axis="y", labelsize=8)
@@ -82,7 +82,7 @@ def _curves(axes: Any, rows: list[Row]) -> None:
         for row in points:
             place = (row.ratio.estimate, row.relative_bias.estimate)
             axes.annotate(row.name, place, (3, 3), textcoords="offset points", fontsize=8)
-    axes.set_xscale("log")
+    _logarithmic(axes)
     axes.set_xlabel("tr Cov(ĝ), of that without a baseline")
     axes.set_ylabel("bias / ‖E ĝ‖")
     if axes.has_data():
@@ -106,6 +106,13 @@ def _sizes(axes: Any, rows: list[Row]) -> None:
     axes.set_ylabel("tr Cov(ĝ)")
     if axes.has_data():
         axes.legend(fontsize=8)
+
+
+def _logarithmic(axes: Any) -> None:
+    from matplotlib.ticker import NullFormatter
+
+    axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _lengths(intervals: list[Interval]) -> list[list[float]]:

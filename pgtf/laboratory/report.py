@@ -13,7 +13,7 @@ from pgtf.laboratory.laboratory import Results
 from pgtf.laboratory.statistics import Interval
 
 _MEASURES = ("trace", "ratio", "signal_to_noise", "bias", "relative_bias", "trajectories")
-_HEADINGS = ("tr Cov(ĝ)", "of no baseline", "‖Eĝ‖²/tr Cov", "bias/‖Eĝ‖", "trajectories")
+_HEADINGS = ("tr Cov(ĝ)", "ratio", "‖Eĝ‖²/tr Cov", "bias/‖Eĝ‖", "trajectories")
 
 _WIDTH = 132
 
@@ -46,7 +46,8 @@ def show(results: Results, console: Console) -> None:
     console.width = max(console.width, _WIDTH)  # A narrow terminal breaks lines, not numbers.
     console.print(table)
     console.print(
-        f"trajectories: as many as have the standard error of {count} without a baseline."
+        "ratio: of tr Cov(ĝ) to that of rewards-to-go without a baseline; trajectories: as many as"
+        f" have the standard error of {count} without a baseline."
     )
     for row in _swept(results):
         factors = ", ".join(
@@ -94,7 +95,7 @@ def _columns(measures: tuple[str, ...]) -> list[str]:
 
 
 def _cell(interval: Interval) -> str:
-    return f"{interval.estimate:.3g} [{interval.low:.2g}, {interval.high:.2g}]"
+    return f"{interval.estimate:.2g} [{interval.low:.2g}, {interval.high:.2g}]"
 
 
 def _swept(results: Results) -> list[Row]:
