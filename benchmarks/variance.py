@@ -2,7 +2,7 @@
 
     python benchmarks/variance.py                                  # CartPole-v1
     python benchmarks/variance.py --environment=Pendulum-v1
-    python benchmarks/variance.py --pictures=docs/variance         # the pictures of docs/variance.md
+    python benchmarks/variance.py --pictures=docs/variance         # those of the docs
 
 Trains ``compiled.gin`` with one seed, stops where the mean return of about a hundred episodes first
 reaches each stage, and prints the laboratory's table there.

@@ -65,17 +65,16 @@ def no_baseline() -> Combination:
     return Combination("no baseline")
 
 
-def unbiased(combinations: Iterable[Combination]) -> Combination:
-    """What biases are measured against, a Monte Carlo gradient.
-
-    Baselines leave its mean as it is, so that the first one with a ``StateValue`` is taken, whose
-    mean is known best; without such a one, REINFORCE.
-    """
-    for each in combinations:
-        own = each.discount is None and each.reduction is None
-        if own and type(each.returns) is MonteCarlo and isinstance(each.baseline, StateValue):
-            return each
-    return no_baseline()
+def unbiased(combinations: Iterable[Combination]) -> list[Combination]:
+    """What biases may be measured against: Monte Carlo gradients, whose mean no baseline moves."""
+    return [
+        no_baseline(),
+        *(
+            each
+            for each in combinations
+            if type(each.returns) is MonteCarlo and each.discount is None and each.baseline
+        ),
+    ]
 
 
 @gin.register

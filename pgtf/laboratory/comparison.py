@@ -19,7 +19,7 @@ class Row(NamedTuple):
         ratio: of the trace to that without a baseline.
         signal_to_noise: ‖E ĝ‖² / tr Cov(ĝ), of one trajectory.
         bias: ‖E ĝ - E ĝ_MC‖, the distance from the mean of the Monte Carlo gradient.
-        relative_bias: the bias divided by ‖E ĝ_MC‖.
+        relative_bias: the bias divided by ‖E ĝ_MC‖; infinite where that is lost in its noise.
         trajectories: as many as have the standard error that all of them have without a baseline.
         sweep: how the variance falls with the size of a batch.
     """

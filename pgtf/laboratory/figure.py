@@ -1,5 +1,6 @@
 """The picture: bars of variances, curves of bias against variance, and the sweep of batch sizes."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,10 @@ def _bars(axes: Any, rows: list[Row]) -> None:
 def _curves(axes: Any, rows: list[Row]) -> None:
     """Bias over variance, a curve for each family of return estimators."""
     for curve in dict.fromkeys(row.curve for row in rows if row.curve):
-        points = [row for row in rows if row.curve == curve]
+        # Where the Monte Carlo gradient is lost in its noise, so is a bias relative to it.
+        points = [
+            row for row in rows if row.curve == curve and math.isfinite(row.relative_bias.high)
+        ]
         axes.errorbar(
             [row.ratio.estimate for row in points],
             [row.relative_bias.estimate for row in points],

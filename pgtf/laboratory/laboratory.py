@@ -13,7 +13,7 @@ from pgtf.errors import ConfigurationError
 from pgtf.laboratory import statistics
 from pgtf.laboratory.batch_sizes import sweep
 from pgtf.laboratory.collection import collect
-from pgtf.laboratory.combinations import Combination, lecture_combinations, no_baseline, unbiased
+from pgtf.laboratory.combinations import Combination, lecture_combinations, unbiased
 from pgtf.laboratory.comparison import Comparison, Row
 from pgtf.laboratory.fitting import ValueFit
 from pgtf.laboratory.gradients import influences, trajectory_gradients
@@ -151,10 +151,11 @@ class VarianceLaboratory:
 
         @functools.cache
         def comparison(reduction: str) -> Comparison:
-            plain, best = (
-                estimated(signals.of(each, reduction)).rows()
-                for each in (no_baseline(), unbiased(combinations))
+            plain, *others = (
+                estimated(signals.of(each, reduction)).rows() for each in unbiased(combinations)
             )
+            # The one whose mean is known best.
+            best = min((plain, *others), key=lambda rows: rows.var(axis=0).sum())
             return Comparison(plain, best, weights, self.confidence)
 
         def row(name: str, curve: str | None, reduction: str, signal: Signal) -> Row:

@@ -15,7 +15,7 @@ from pgtf.laboratory.statistics import Interval
 _MEASURES = ("trace", "ratio", "signal_to_noise", "bias", "relative_bias", "trajectories")
 _HEADINGS = ("tr Cov(ĝ)", "ratio", "‖Eĝ‖²/tr Cov", "bias/‖Eĝ‖", "trajectories")
 
-_WIDTH = 132
+_WIDTH = 160
 
 
 def show(results: Results, console: Console) -> None:

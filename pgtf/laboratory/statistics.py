@@ -85,7 +85,8 @@ def interval(
         transform: a monotone function that is applied at the end.
     """
     tail = (1.0 - confidence) / 2.0
-    low, high = np.quantile(values[1:], [tail, 1.0 - tail])
+    # Without interpolation, which makes nothing of infinite ratios.
+    low, high = np.quantile(values[1:], [tail, 1.0 - tail], method="inverted_cdf")
     return Interval(*(float(x) for x in transform(np.array([values[0], low, high]))))
 
 
