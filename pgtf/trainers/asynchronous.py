@@ -69,6 +69,8 @@ class AsynchronousTrainer(Trainer):
         ConfigurationError: a number is out of range.
     """
 
+    learner: Learner
+
     def __init__(
         self,
         learner: Learner | None = None,

@@ -13,6 +13,7 @@ from pgtf import rollout as rollouts
 from pgtf.acting import TapedActing
 from pgtf.errors import ConfigurationError
 from pgtf.fitting import Regression
+from pgtf.learner import Learner
 from pgtf.metrics import EpisodeWindow
 from pgtf.rollout import Carry, Rollouts
 from pgtf.scan import UNROLLED, scan_while
@@ -45,6 +46,8 @@ class SeedsTrainer(Trainer):
         ConfigurationError: the trainer cannot be vectorised over seeds.
     """
 
+    learner: Learner
+
     def __init__(self, make: Callable[[], Trainer], num_seeds: int, total_steps: int):
         trainer = make()
         if not (
@@ -75,7 +78,8 @@ class SeedsTrainer(Trainer):
         members = []
         for i in range(self._num_seeds):
             keras.utils.set_random_seed(seed + i)
-            member = learner if i == 0 else self._make().learner  # type: ignore[attr-defined]
+            member = learner if i == 0 else self._make().learner
+            assert member is not None
             member.build(environment.observation_space, environment.action_space)
             members.append(member)
         if learner.separate:

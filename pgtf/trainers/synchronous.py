@@ -34,6 +34,8 @@ class SynchronousTrainer(Trainer):
             costs for convolutions.
     """
 
+    learner: Learner
+
     def __init__(
         self,
         learner: Learner | None = None,

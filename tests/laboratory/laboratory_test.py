@@ -31,7 +31,7 @@ EXPERIMENTS, SIZE = 200, 200
 
 def tabular() -> CompiledTabular:
     task = EPISODIC
-    ends = list(np.flatnonzero(task.terminal))
+    ends = [int(s) for s in np.flatnonzero(task.terminal)]
     return CompiledTabular(task.transition, task.reward, task.start, ends)
 
 
