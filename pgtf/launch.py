@@ -88,8 +88,11 @@ def main(argv: list[str]) -> None:
 def _closing(summary: dict[str, Any]) -> str:
     logdir = summary["logdir"]
     rate = summary["steps_per_second"]
-    speed = f" ({rate:,.0f} steps/s)" if rate else ""
-    lines = [f"{summary['steps']:,} steps in {summary['wall_seconds']:.1f} s{speed}"]
+    speed = f", then {rate:,.0f} steps/s" if rate else ""
+    lines = [
+        f"{summary['steps']:,} steps in {summary['wall_seconds']:.1f} s"
+        f" (compiling {summary['compile_seconds']:.1f} s{speed})"
+    ]
     if summary["interrupted"]:
         lines += [
             f"Stopped by {summary['interrupted']} and saved.",

@@ -79,6 +79,7 @@ class Loop:
         self._logs = 0
         self._began = time.perf_counter()
         self._steady: tuple[float, int] | None = None
+        self._compile_seconds = 0.0
         self._pause = 0.0
         self._seen = self._first
 
@@ -121,6 +122,8 @@ class Loop:
         display.stage("compiling")
         while self._steps < self._total_steps and interruption.signal is None:
             pending.append(self._iterate())
+            if len(pending) == 1 and self._seen == self._first:
+                display.say(f"Compiled in {self._compile_seconds:.1f} s")
             if self._passed(self._log_every):
                 self._log(pending)
                 pending = []
@@ -154,6 +157,7 @@ class Loop:
         periods = (self._log_every, self._evaluation.every, self._checkpoint_every)
         steps = self._steps
         limit = min(self._total_steps, *((steps // e + 1) * e for e in periods if e))
+        began = time.perf_counter()
         with self._saved_on_failure():
             report = self._trainer.iterate(limit)
         broken = [tag for tag, value in report.scalars.items() if not math.isfinite(value)]
@@ -165,6 +169,7 @@ class Loop:
             )
         self._window.add(report.episodes)
         if self._steady is None:
+            self._compile_seconds = time.perf_counter() - began
             self._steady = (time.perf_counter(), self._steps)
         return report
 
@@ -249,6 +254,7 @@ class Loop:
             "seed": seed,
             "steps": self._steps,
             "wall_seconds": round(self._seconds, 3),
+            "compile_seconds": round(self._compile_seconds, 3),
             "steps_per_second": None if rate is None else round(rate, 1),
             "interrupted": None if number is None else signal.Signals(number).name,
             "eval_return_mean": interquartile_mean(list(means.values())) if means else None,

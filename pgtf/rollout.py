@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from pgtf.environments.base import Environment
 from pgtf.errors import ConfigurationError
-from pgtf.scan import scan, scan_while
-from pgtf.trajectory import TimeStep, Trajectory
+from pgtf.scan import scan, scan_rows, scan_while, stacked
+from pgtf.trajectory import Trajectory
 
 Act = Callable[[Any, tf.Tensor], Any]
 
@@ -55,6 +55,25 @@ def start(environment: Environment, seed: tf.Tensor) -> Carry:
     )
 
 
+class Played(NamedTuple):
+    """What B environments did, not yet put together.
+
+    That takes many small operations. They cost next to nothing in the XLA program that learns from
+    the trajectory, which is why ``assembled`` is left to it.
+
+    Attributes:
+        start: where the environments stood before.
+        state: the environment's own state now.
+        observation: nest of [B, ...], the one to act on next.
+        rows: observation, action and ``TimeStep``; each [T, B, ...], or a list of T such rows.
+    """
+
+    start: Carry
+    state: Any
+    observation: Any
+    rows: Any
+
+
 def unroll(
     environment: Environment, act: Act, carry: Carry, num_steps: int, seed: tf.Tensor
 ) -> tuple[Carry, Trajectory, Finished]:
@@ -70,32 +89,43 @@ def unroll(
     Returns:
         Where the environments stand now, the trajectory [T, B], and the episodes that ended.
     """
+    return assembled(_play(environment, act, carry, num_steps, seed))
 
+
+def _play(
+    environment: Environment, act: Act, carry: Carry, num_steps: int, seed: tf.Tensor
+) -> Played:
     def move(place: tuple[Any, Any], t: Any) -> tuple[tuple[Any, Any], Any]:
         state, observation = place
         action = act(observation, seed + tf.stack([1 + t, 0]))
         state, step = environment.step(state, action)
         return (state, step.observation), (observation, action, step)
 
-    place, (observation, action, step) = scan(move, (carry.state, carry.observation), num_steps)
-    return _assemble(carry, place, observation, action, step)
+    (state, observation), rows = scan_rows(move, (carry.state, carry.observation), num_steps)
+    return Played(carry, state, observation, rows)
 
 
-def _assemble(
-    carry: Carry, place: tuple[Any, Any], observation: Any, action: Any, step: TimeStep
-) -> tuple[Carry, Trajectory, Finished]:
-    """Makes a trajectory of stacked rows and tallies its episodes."""
-    state, last = place
+def assembled(played: Played) -> tuple[Carry, Trajectory, Finished]:
+    """Makes a trajectory of what was played and tallies its episodes; see ``unroll``."""
+    observation, action, step = stacked(played.rows)
     observation = tf.nest.map_structure(
-        lambda rows, end: tf.concat([rows, end[tf.newaxis]], axis=0), observation, last
+        lambda rows, end: tf.concat([rows, end[tf.newaxis]], axis=0),
+        observation,
+        played.observation,
     )
-    time, episode_return, tally = _tally(
-        carry.time, carry.episode_return, step.reward, step.terminated, step.truncated, step.mask
+    time, episode_return, finished = _tally(
+        played.start.time,
+        played.start.episode_return,
+        step.reward,
+        step.terminated,
+        step.truncated,
+        step.mask,
     )
     trajectory = Trajectory(
         observation, action, step.reward, step.terminated, step.truncated, step.mask, time[:-1]
     )
-    return Carry(state, last, time[-1], episode_return), trajectory, tally
+    carry = Carry(played.state, played.observation, time[-1], episode_return)
+    return carry, trajectory, finished
 
 
 def _tally(
@@ -152,7 +182,11 @@ class Rollouts:
         self, environment: Environment, act: Act, carry: Carry, seed: tf.Tensor
     ) -> tuple[Carry, Trajectory, Finished]:
         """Returns the next carry, a trajectory [T, B] and the episodes that ended."""
-        return unroll(environment, act, carry, self.num_steps, seed)
+        return assembled(self.play(environment, act, carry, seed))
+
+    def play(self, environment: Environment, act: Act, carry: Carry, seed: tf.Tensor) -> Played:
+        """Does what ``collect`` does, but for the putting together."""
+        return _play(environment, act, carry, self.num_steps, seed)
 
 
 @gin.register
@@ -188,6 +222,10 @@ class Episodes:
         Raises:
             ConfigurationError: the episodes cannot be shared out evenly.
         """
+        return assembled(self.play(environment, act, carry, seed))
+
+    def play(self, environment: Environment, act: Act, carry: Carry, seed: tf.Tensor) -> Played:
+        """Does what ``collect`` does, but for the putting together."""
         del carry
         quota, rest = divmod(self.num_episodes or environment.num_envs, environment.num_envs)
         if rest or not quota:
@@ -214,4 +252,4 @@ class Episodes:
             (first.state, first.observation, remaining),
             most if environment.compiled else None,
         )
-        return _assemble(first, (state, observation), *rows)
+        return Played(first, state, observation, rows)

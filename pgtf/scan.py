@@ -23,13 +23,28 @@ def scan(
     Returns:
         The last carry and the nest of stacked rows.
     """
+    carry, rows = scan_rows(body, carry, length)
+    return carry, stacked(rows)
+
+
+def scan_rows(
+    body: Callable[[Any, Any], tuple[Any, Any]], carry: Any, length: int | tf.Tensor
+) -> tuple[Any, Any]:
+    """Like ``scan``, but leaves the rows of an unrolled one as a list, for ``stacked``."""
     if isinstance(length, int) and length <= UNROLLED:
         rows = []
         for t in range(length):
             carry, row = body(carry, t)
             rows.append(row)
-        return carry, tf.nest.map_structure(lambda *xs: tf.stack(xs), *rows)
+        return carry, rows
     return scan_while(body, lambda carry, t: t < length, carry, length)
+
+
+def stacked(rows: Any) -> Any:
+    """Stacks the rows of ``scan_rows``."""
+    if isinstance(rows, list):
+        return tf.nest.map_structure(lambda *xs: tf.stack(xs), *rows)
+    return rows
 
 
 def scan_while(

@@ -109,6 +109,7 @@ def test_finished_run_leaves_its_whole_story(finished: tuple[Path, dict[str, Any
     assert summary["interrupted"] is None
     assert summary["eval_episodes"] == 3
     assert summary["eval_return_std"] >= 0
+    assert 0 < summary["compile_seconds"] < summary["wall_seconds"]
     assert summary["steps"] / summary["wall_seconds"] < summary["steps_per_second"]
     check_curves(logdir, 400)
     last = table(logdir)[-1]

@@ -13,7 +13,9 @@ import gin
 import gymnasium as gym
 import tensorflow as tf
 
+from pgtf.environments import mujoco_warnings
 from pgtf.environments.base import Environment
+from pgtf.environments.interpreter import keep_thread_state
 from pgtf.environments.vector import EnvironmentFailure, EnvironmentLoop, LibraryVector
 from pgtf.errors import ConfigurationError
 from pgtf.spaces import bounded, specification
@@ -110,18 +112,23 @@ class GymEnvironment(Environment):
 
     def reset(self, seed: tf.Tensor) -> tuple[Any, Any]:
         """Resets every copy, each with a seed of its own."""
-        leaves = self._numpy(lambda *x: self._host.reset(*x), [seed], with_signals=False)
+        leaves = self._numpy(lambda seed: self._host.reset(seed), [seed], with_signals=False)
         return tf.zeros(()), tf.nest.pack_sequence_as(self._observation_spec, leaves)
 
     def step(self, state: Any, action: Any, held: tf.Tensor | None = None) -> tuple[Any, TimeStep]:
         """Steps every copy; the state is a token, the environments keep their own."""
+        inputs = tf.nest.flatten(bounded(self.action_space, action))
         if held is None:
-            held = tf.zeros((0,), tf.bool)
-        action = bounded(self.action_space, action)
-        inputs = [held, *tf.nest.flatten(action)]
-        *observation, signals = self._numpy(
-            lambda *x: self._host.step(*x), inputs, with_signals=True
-        )
+
+            def move(*action: Any) -> Any:
+                return self._host.step(action)
+        else:
+            inputs = [held, *inputs]
+
+            def move(*held_and_action: Any) -> Any:
+                return self._host.step(held_and_action[1:], held_and_action[0])
+
+        *observation, signals = self._numpy(move, inputs, with_signals=True)
         signals.set_shape((4, self.num_envs))
         reward, terminated, truncated, mask = tf.unstack(signals)
         observation = tf.nest.pack_sequence_as(self._observation_spec, observation)
@@ -132,7 +139,12 @@ class GymEnvironment(Environment):
     ) -> list[tf.Tensor]:
         specs = tf.nest.flatten(self._observation_spec)
         dtypes = [spec.dtype for spec in specs] + [tf.float32] * with_signals
-        outputs = tf.numpy_function(function, inputs, dtypes)
+
+        def call(*arrays: Any) -> Any:
+            keep_thread_state()
+            return function(*arrays)
+
+        outputs = tf.numpy_function(call, inputs, dtypes)
         if not isinstance(outputs, list):  # Outside a graph, TensorFlow unwraps a list of one.
             outputs = [outputs]
         for output, spec in zip(outputs, specs, strict=False):
@@ -190,7 +202,10 @@ def _imported_spec(id: str) -> gym.envs.registration.EnvSpec:
     module = module or _MODULES.get(id.partition("/")[0], "")
     if module:
         importlib.import_module(module)
-    return gym.spec(name)
+    spec = gym.spec(name)
+    if "mujoco" in str(spec.entry_point):
+        mujoco_warnings.tell_once()
+    return spec
 
 
 @contextlib.contextmanager

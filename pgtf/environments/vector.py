@@ -6,7 +6,7 @@ the graph cheap.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -78,19 +78,23 @@ class EnvironmentLoop:
     def reset(self, seed: np.ndarray) -> list[np.ndarray]:
         """Resets every environment; ``seed`` is int32 [2]."""
         i = 0
-        with self._named_failure(lambda: i):
+        try:
             for i, number in enumerate(environment_seeds(seed, len(self._envs))):
                 self._start(i, number)
+        except Exception as error:
+            raise self._failed(i, error) from error
         return self._observations()
 
-    def step(self, held: np.ndarray, *action: np.ndarray) -> list[np.ndarray]:
+    def step(
+        self, action: Sequence[np.ndarray], held: np.ndarray | None = None
+    ) -> list[np.ndarray]:
         """Steps every environment that is not held; ``action`` are leaves of [B, ...]."""
         signals = np.zeros((4, len(self._envs)), np.float32)
         rows = self._rows(action)
         i = 0
-        with self._named_failure(lambda: i):
+        try:
             for i, env in enumerate(self._envs):
-                if held.size and held[i]:
+                if held is not None and held[i]:
                     continue
                 if self._ended[i]:
                     self._start(i)
@@ -98,6 +102,8 @@ class EnvironmentLoop:
                 self._last[i], reward, terminated, truncated, _ = env.step(rows[i])
                 signals[:, i] = reward, terminated, truncated, 1.0
                 self._ended[i] = terminated or truncated
+        except Exception as error:
+            raise self._failed(i, error) from error
         return [*self._observations(), signals]
 
     def render(self) -> Any:
@@ -115,7 +121,7 @@ class EnvironmentLoop:
         self._last[i], _ = self._envs[i].reset(seed=seed)
         self._ended[i] = False
 
-    def _rows(self, action: tuple[np.ndarray, ...]) -> Sequence[Any]:
+    def _rows(self, action: Sequence[np.ndarray]) -> Sequence[Any]:
         if isinstance(self.action_space, spaces.Discrete):
             return action[0].tolist()
         nests = (
@@ -133,15 +139,11 @@ class EnvironmentLoop:
             for x, dtype in zip(zip(*leaves, strict=True), self._dtypes, strict=True)
         ]
 
-    @contextlib.contextmanager
-    def _named_failure(self, index: Callable[[], int]) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            self.failure = EnvironmentFailure(
-                f"environment {index()} raised {type(error).__name__}: {error}"
-            )
-            raise self.failure from error
+    def _failed(self, index: int, error: Exception) -> EnvironmentFailure:
+        self.failure = EnvironmentFailure(
+            f"environment {index} raised {type(error).__name__}: {error}"
+        )
+        return self.failure
 
 
 class LibraryVector:
@@ -168,11 +170,15 @@ class LibraryVector:
         self.action_space = envs.single_action_space
         self.failure: EnvironmentFailure | None = None
         self._ended = np.zeros(envs.num_envs, bool)
+        self._any_ended = False
         self._dtypes = [
             spec.dtype.as_numpy_dtype
             for spec in tf.nest.flatten(specification(self.observation_space))
         ]
+        self._nested = isinstance(self.observation_space, spaces.Dict | spaces.Tuple)
         self._action_structure = specification(self.action_space)
+        self._nested_action = isinstance(self.action_space, spaces.Dict | spaces.Tuple)
+        self._action_dtype = self.action_space.dtype
 
     def reset(self, seed: np.ndarray) -> list[np.ndarray]:
         """Resets every environment; ``seed`` is int32 [2]."""
@@ -180,31 +186,41 @@ class LibraryVector:
         # Only Gymnasium's own classes are sure to take a seed for each environment.
         each = isinstance(self._envs, gym.vector.AsyncVectorEnv)
         seed_or_seeds: Any = list(seeds) if each else seeds[0] & 0x7FFFFFFF
-        with self._failures():
+        try:
             observation, _ = self._envs.reset(seed=seed_or_seeds)
+        except Exception as error:
+            raise self._failed(error) from error
         self._ended[:] = False
+        self._any_ended = False
         return self._observations(observation)
 
-    def step(self, held: np.ndarray, *action: np.ndarray) -> list[np.ndarray]:
+    def step(
+        self, action: Sequence[np.ndarray], held: np.ndarray | None = None
+    ) -> list[np.ndarray]:
         """Steps every environment; ``action`` are leaves of [B, ...]."""
-        nest = tf.nest.pack_sequence_as(self._action_structure, action)
-        actions = _gymnasium_element(self.action_space, nest)
-        with self._failures():
+        actions: Any
+        if self._nested_action:
+            nest = tf.nest.pack_sequence_as(self._action_structure, action)
+            actions = _gymnasium_element(self.action_space, nest)
+        else:
+            actions = action[0].astype(self._action_dtype, copy=False)
+        try:
             observation, reward, terminated, truncated, _ = self._envs.step(actions)
-        signals = np.array([reward, terminated, truncated, np.ones_like(reward)], np.float32)
-        signals[:, self._ended] = 0.0
-        if held.size:
+        except Exception as error:
+            raise self._failed(error) from error
+        signals = np.ones((4, len(self._ended)), np.float32)
+        signals[0], signals[1], signals[2] = reward, terminated, truncated
+        if self._any_ended:
+            signals[:, self._ended] = 0.0
+        if held is not None:
             signals[:, held] = 0.0
         self._ended = terminated | truncated
+        self._any_ended = bool(self._ended.any())
         return [*self._observations(observation), signals]
 
-    @contextlib.contextmanager
-    def _failures(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            self.failure = EnvironmentFailure(f"it raised {type(error).__name__}: {error}")
-            raise self.failure from error
+    def _failed(self, error: Exception) -> EnvironmentFailure:
+        self.failure = EnvironmentFailure(f"it raised {type(error).__name__}: {error}")
+        return self.failure
 
     def render(self) -> Any:
         """Returns None: a vector environment draws all its copies, or none."""
@@ -218,6 +234,8 @@ class LibraryVector:
             self._envs.close(terminate=True)
 
     def _observations(self, observation: Any) -> list[np.ndarray]:
-        leaves = tf.nest.flatten(_nest(self.observation_space, observation))
+        leaves = [observation]
+        if self._nested:
+            leaves = tf.nest.flatten(_nest(self.observation_space, observation))
         # A copy, as some vector environments write the next observation into the same buffer.
         return [np.array(x, dtype) for x, dtype in zip(leaves, self._dtypes, strict=True)]

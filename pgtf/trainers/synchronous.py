@@ -11,10 +11,9 @@ from pgtf.diagnostics import tags
 from pgtf.environments.base import Environment
 from pgtf.environments.gym import GymEnvironment
 from pgtf.learner import Learner, Metrics
-from pgtf.rollout import Carry, Episodes, Rollouts
+from pgtf.rollout import Carry, Episodes, Played, Rollouts, assembled
 from pgtf.scan import UNROLLED, scan_while
 from pgtf.trainers.trainer import Report, Trainer
-from pgtf.trajectory import Trajectory
 
 _STEPS_PER_CALL = {False: 2_000, True: 50_000}  # by Environment.compiled
 
@@ -132,17 +131,14 @@ class SynchronousTrainer(Trainer):
     def _iterate_once(self, carry: Carry) -> tuple[Carry, tf.Tensor, tf.Tensor, Any]:
         seed = self._fresh_seed()
         if self._taped:
-            carry, trajectory, finished, metrics = self._learn_while_acting(carry, seed)
-            scalars, advantage = self._packed(metrics)
+            carry, action, episodes, scalars, advantage = self._learn_while_acting(carry, seed)
         else:
-            carry, trajectory, finished = self.rollout.collect(
-                self.environment, self._act, carry, seed
-            )
-            scalars, advantage = self._learn(trajectory, seed)
+            played = self.rollout.play(self.environment, self._act, carry, seed)
+            carry, action, episodes, scalars, advantage = self._learn(played, seed)
         histograms = {"train/advantages": advantage}
-        for i, leaf in enumerate(tf.nest.flatten(trajectory.action)):
+        for i, leaf in enumerate(tf.nest.flatten(action)):
             histograms[f"train/actions_{i}" if i else "train/actions"] = leaf
-        return carry, scalars, tf.stack(finished), histograms
+        return carry, scalars, episodes, histograms
 
     def _learn_while_acting(self, carry: Carry, seed: tf.Tensor) -> tuple[Any, ...]:
         """A rollout and its update, with the gradient taped through the rollout itself."""
@@ -155,10 +151,13 @@ class SynchronousTrainer(Trainer):
             loss, metrics = self.learner.loss(trajectory, seed, evaluation)
         metrics |= self.learner.apply(self.learner.differentiate(tape, loss))
         self.learner.finish(trajectory, metrics["returns"])
-        return carry, trajectory, finished, metrics
+        return carry, trajectory.action, tf.stack(finished), *self._packed(metrics)
 
-    def _update(self, trajectory: Trajectory, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return self._packed(self.learner.update(trajectory, seed))
+    def _update(self, played: Played, seed: tf.Tensor) -> tuple[Any, ...]:
+        """Learns from a rollout of environments that XLA has no part in."""
+        carry, trajectory, finished = assembled(played)
+        metrics = self.learner.update(trajectory, seed)
+        return carry, trajectory.action, tf.stack(finished), *self._packed(metrics)
 
     def _packed(self, metrics: Metrics) -> tuple[tf.Tensor, tf.Tensor]:
         """The scalar metrics as one tensor, which is cheaper to hand on, and the advantage."""

@@ -74,7 +74,7 @@ def test_run_ends_well_and_leaves_its_folder(mine: Ended) -> None:
     }
     summary = json.loads((folder / "summary.json").read_text())
     assert {
-        *("steps", "wall_seconds", "steps_per_second", "seed"),
+        *("steps", "wall_seconds", "compile_seconds", "steps_per_second", "seed"),
         *("eval_return_mean", "eval_return_std", "eval_episodes"),
     } <= set(summary)
     assert summary["steps"] >= 400
@@ -105,12 +105,14 @@ def test_console_shows_the_run_and_where_to_look_next(mine: Ended) -> None:
 
     lines = mine.out.splitlines()
     assert lines[0] == f"Training: {folder}"
-    assert re.fullmatch(r"4\d\d steps in [\d.]+ s \([\d,]+ steps/s\)", lines[-4])
+    assert re.fullmatch(r"Compiled in [\d.]+ s", lines[1])
+    spent = r"4\d\d steps in [\d.]+ s \(compiling [\d.]+ s, then [\d,]+ steps/s\)"
+    assert re.fullmatch(spent, lines[-4])
     assert re.fullmatch(r"Return [-\d.]+ ± [\d.]+ over 3 evaluation episodes", lines[-3])
     assert lines[-2] == f"Watch:   python -m pgtf.evaluate --logdir={folder} --film=film.gif"
     assert lines[-1] == f"Curves:  tensorboard --logdir={folder}"
     progress = re.compile(r"\d+ of 400 steps(, [\d,]+ steps/s)?(, return [\d.]+)?(, \d+ s left)?")
-    assert all(progress.fullmatch(line) for line in lines[1:-4])
+    assert all(progress.fullmatch(line) for line in lines[2:-4])
 
 
 def test_nothing_but_warnings_about_bindings_is_on_stderr(mine: Ended) -> None:

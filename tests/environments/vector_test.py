@@ -20,7 +20,6 @@ from pgtf.errors import ConfigurationError
 from tests import toy_environments
 
 SEED = np.array([3, -7], np.int32)
-NOBODY = np.zeros(0, bool)
 
 MAKERS: dict[str, Callable[[], gym.Env[Any, Any]]] = {
     "CartPole": functools.partial(gym.make, "CartPole-v1"),
@@ -60,7 +59,7 @@ def test_a_loop_moves_as_gymnasiums_own_vector_environment(
     for _ in range(60):
         action = oracle.action_space.sample()
         expected, reward, terminated, truncated, _ = oracle.step(action)
-        *observation, signals = loop.step(NOBODY, *leaves(action))
+        *observation, signals = loop.step(leaves(action))
         for actual, leaf in zip(observation, leaves(expected), strict=True):
             assert actual.shape == leaf.shape
             np.testing.assert_allclose(actual, leaf, rtol=1e-6)
@@ -97,7 +96,7 @@ def test_observations_are_copies() -> None:
     loop = EnvironmentLoop([functools.partial(Overwriting, max_length=9)])
     first = loop.reset(SEED)[0]
     kept = first.copy()
-    loop.step(NOBODY, np.array([1]))
+    loop.step([np.array([1])])
     np.testing.assert_array_equal(first, kept)
 
 
@@ -121,7 +120,7 @@ def test_held_environments_do_not_move() -> None:
     last = loop.reset(SEED)[0]
     seen: list[list[Any]] = [[] for _ in range(count)]
     for t in range(rows):
-        observation, signals = loop.step(held[t], actions[t])
+        observation, signals = loop.step([actions[t]], held[t])
         for i in range(count):
             if held[t, i]:
                 np.testing.assert_array_equal(observation[i], last[i])
@@ -135,7 +134,7 @@ def test_held_environments_do_not_move() -> None:
     expected: list[list[Any]] = [[] for _ in range(count)]
     moves = [list(actions[~held[:, i], i]) for i in range(count)]
     for t in range(min(map(len, moves))):
-        observation, signals = free.step(NOBODY, np.array([m[t] for m in moves]))
+        observation, signals = free.step([np.array([m[t] for m in moves])])
         for i in range(count):
             expected[i].append((*observation[i], *signals[:, i]))
     for i in range(count):
@@ -147,12 +146,12 @@ def test_what_an_environment_raises_is_told_with_its_number() -> None:
     makers = [toy_environments.Endless, toy_environments.Broken]
     loop = EnvironmentLoop(makers)
     loop.reset(SEED)
-    loop.step(NOBODY, np.array([0, 0]))
-    loop.step(NOBODY, np.array([0, 0]))
+    loop.step([np.array([0, 0])])
+    loop.step([np.array([0, 0])])
     assert loop.failure is None
     message = "environment 1 raised RuntimeError: the wheel came off"
     with pytest.raises(EnvironmentFailure, match=message):
-        loop.step(NOBODY, np.array([0, 0]))
+        loop.step([np.array([0, 0])])
     assert str(loop.failure) == message
 
 
@@ -193,7 +192,7 @@ def test_a_vector_environment_of_its_own_is_masked_where_it_resets() -> None:
         action = chance.integers(0, 2, count)
         action[:2] = 1  # push the first two over, so that they terminate
         expected, _, terminated, truncated, _ = oracle.step(action)
-        observation, signals = envs.step(NOBODY, action)
+        observation, signals = envs.step([action])
         np.testing.assert_array_equal(observation, expected)
         np.testing.assert_array_equal(signals[0], ~ended)  # CartPole's reward, none for a reset
         np.testing.assert_array_equal(signals[1], terminated)
@@ -211,17 +210,17 @@ def test_a_reset_in_mid_episode_leaves_no_masked_row_behind() -> None:
         envs.reset(SEED)
         ended = False
         while not ended:
-            signals = envs.step(NOBODY, np.array([1, 1]))[-1]
+            signals = envs.step([np.array([1, 1])])[-1]
             ended = bool(signals[1].any())
         envs.reset(SEED)
-        np.testing.assert_array_equal(envs.step(NOBODY, np.array([1, 1]))[-1][3], 1.0)
+        np.testing.assert_array_equal(envs.step([np.array([1, 1])])[-1][3], 1.0)
 
 
 def test_rows_of_a_vector_environment_that_should_be_held_are_masked() -> None:
     envs = cartpoles(3)
     envs.reset(SEED)
     for _ in range(30):
-        signals = envs.step(np.array([False, True, False]), np.array([1, 1, 0]))[-1]
+        signals = envs.step([np.array([1, 1, 0])], np.array([False, True, False]))[-1]
         np.testing.assert_array_equal(signals[:, 1], 0.0)
 
 
@@ -234,10 +233,10 @@ def test_another_kind_of_autoreset_is_refused() -> None:
 def test_what_a_vector_environment_raises_is_told() -> None:
     envs = LibraryVector(SyncVectorEnv([toy_environments.Broken]))
     envs.reset(SEED)
-    envs.step(NOBODY, np.array([0]))
-    envs.step(NOBODY, np.array([0]))
+    envs.step([np.array([0])])
+    envs.step([np.array([0])])
     with pytest.raises(EnvironmentFailure, match="RuntimeError: the wheel came off"):
-        envs.step(NOBODY, np.array([0]))
+        envs.step([np.array([0])])
 
 
 def test_actions_reach_a_vector_environment_in_the_types_of_its_space() -> None:
@@ -246,7 +245,7 @@ def test_actions_reach_a_vector_environment_in_the_types_of_its_space() -> None:
     envs.reset(SEED)
     gear = (np.array([-1, 1], np.int32), np.array([[0, 1], [1, 1]], np.int32))
     torque = np.array([[0.5, -1.0], [1.0, 0.25]], np.float32)
-    shown = envs.step(NOBODY, *gear, torque)
+    shown = envs.step([*gear, torque])
     structure = {
         "gear": (0, 0), "lights": 0, "picture": 0, "torque": 0, "~signals": 0
     }  # fmt: skip
