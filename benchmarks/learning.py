@@ -39,6 +39,7 @@ class Row(NamedTuple):
 
 
 _MILLION = "TOTAL_STEPS = 1000000"
+_COMPILED = "envs/compiled.gin"
 
 ROWS = [
     Row("a2c CartPole-v1", ["a2c.gin"], [], 5, 475),
@@ -71,6 +72,23 @@ ROWS = [
     Row("actor_critic CartPole-v1", ["actor_critic.gin"], [_MILLION], 3, 475),
     Row("vpg CartPole-v1", ["vpg.gin"], [_MILLION], 3, 475),
     Row("vpg Pendulum-v1", ["vpg.gin", "envs/pendulum.gin"], [], 3, -250),
+    Row("es CartPole-v1", ["es.gin", _COMPILED], [], 5, 475),
+    Row("es Pendulum-v1", ["es.gin", "envs/es_pendulum.gin", _COMPILED], [], 5, -250),
+    Row(
+        "es MountainCarContinuous-v0",
+        ["es.gin", "envs/es_mountain_car.gin", _COMPILED],
+        [],
+        5,
+        90,
+    ),
+    Row("cem CartPole-v1", ["cem.gin", _COMPILED], [], 5, 475),
+    Row(
+        "cem MountainCarContinuous-v0",
+        ["cem.gin", "envs/es_mountain_car.gin", _COMPILED],
+        [],
+        5,
+        90,
+    ),
 ]
 
 

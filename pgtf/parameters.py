@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -45,3 +46,26 @@ def substituted(variables: Sequence[keras.Variable], values: Sequence[tf.Tensor]
     """
     with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
         yield
+
+
+def flattened(values: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Joins tensors of any shapes to one vector [D], in their order."""
+    return tf.concat([tf.reshape(value, [-1]) for value in values], axis=0)
+
+
+def unflattened(flat: tf.Tensor, variables: Sequence[keras.Variable]) -> list[tf.Tensor]:
+    """Cuts vectors into values of the variables' shapes; ``flattened`` the other way round.
+
+    Args:
+        flat: [..., D], one vector or a stack of them.
+        variables: Keras variables with D numbers in all.
+
+    Returns:
+        One tensor for each variable, [..., *shape].
+    """
+    sizes = [int(np.prod(variable.shape)) for variable in variables]
+    pieces = tf.split(flat, sizes, axis=-1)
+    return [
+        tf.reshape(piece, [*flat.shape[:-1], *variable.shape])
+        for piece, variable in zip(pieces, variables, strict=True)
+    ]

@@ -8,6 +8,7 @@ from pgtf import (
     entropy,
     estimators,
     evaluation,
+    evolution,
     exploration,
     fitting,
     learner,
@@ -16,6 +17,8 @@ from pgtf import (
     policies,
     rollout,
     runtime,
+    search,
+    shaping,
     trainers,
     training,
 )
@@ -34,6 +37,7 @@ __all__ = [
     "entropy",
     "estimators",
     "evaluation",
+    "evolution",
     "exploration",
     "fitting",
     "gym",
@@ -45,6 +49,8 @@ __all__ = [
     "policies",
     "rollout",
     "runtime",
+    "search",
+    "shaping",
     "trainers",
     "training",
 ]

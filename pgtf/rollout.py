@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from pgtf.environments.base import Environment
 from pgtf.errors import ConfigurationError
+from pgtf.estimators import MonteCarlo, ReturnEstimator
 from pgtf.scan import scan, scan_rows, scan_while, stacked
 from pgtf.trajectory import Trajectory
 
@@ -178,6 +179,16 @@ class Rollouts:
         del environment
         return True
 
+    def warnings(self, returns: ReturnEstimator) -> list[str]:
+        """Returns a sentence when most of what is collected would be left out."""
+        if not isinstance(returns, MonteCarlo):
+            return []
+        return [
+            f"MonteCarlo leaves out steps whose episode does not end within {self.num_steps} steps"
+            " (Rollouts.num_steps): bind the trainer's rollout = @Episodes() to collect whole"
+            " episodes."
+        ]
+
     def collect(
         self, environment: Environment, act: Act, carry: Carry, seed: tf.Tensor
     ) -> tuple[Carry, Trajectory, Finished]:
@@ -213,6 +224,11 @@ class Episodes:
     def static(self, environment: Environment) -> bool:
         """Whether every trajectory has the same shape, so that XLA compiles its update once."""
         return environment.compiled
+
+    def warnings(self, returns: ReturnEstimator) -> list[str]:
+        """Returns nothing: whole episodes serve every estimator."""
+        del returns
+        return []
 
     def collect(
         self, environment: Environment, act: Act, carry: Carry, seed: tf.Tensor

@@ -75,7 +75,7 @@ def train(
             stack.callback(evaluation.close)
             evaluation.build(trainer.policy, trainer.environment, seed)
         # Parts that follow from the spaces have been made by now.
-        for line in configuration.warnings():
+        for line in [*configuration.warnings(), *trainer.warnings()]:
             print(f"pgtf: warning: {line}", file=sys.stderr)
         # Only now, so that parts which do not fit each other leave no run folder behind.
         folder.claim(configuration)

@@ -160,3 +160,15 @@ def test_writing_inside_leaves_the_variables_alone() -> None:
         variable.assign(variable.value + 5.0)
         assert float(variable.value) == 7.0
     assert float(variable.value) == 1.0
+
+
+def test_a_flat_vector_is_cut_into_the_shapes_it_was_made_of() -> None:
+    made = policy()
+    values = moved(made, 1)
+    flat = parameters.flattened(values)
+    assert flat.shape == (sum(value.size for value in values),)
+    for cut, value in zip(parameters.unflattened(flat, made.variables), values, strict=True):
+        np.testing.assert_array_equal(cut, value)
+    stack = tf.stack([flat, 2 * flat])
+    for cut, value in zip(parameters.unflattened(stack, made.variables), values, strict=True):
+        np.testing.assert_array_equal(cut, np.stack([value, 2 * value]))

@@ -275,3 +275,13 @@ def test_parts_that_do_not_fit_leave_no_folder(tmp_path: Path) -> None:
     summary = train(tmp_path / "run", "TOTAL_STEPS = 10", "Evaluation.every = None")
 
     assert summary["interrupted"] is None
+
+
+def test_monte_carlo_returns_of_short_rollouts_are_warned_about(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monte_carlo = "Learner.returns = @MonteCarlo()"
+    train(tmp_path / "short", COUNTING, monte_carlo)
+    assert "bind the trainer's rollout = @Episodes()" in capsys.readouterr().err
+    train(tmp_path / "whole", COUNTING, monte_carlo, "SynchronousTrainer.rollout = @Episodes()")
+    assert "@Episodes()" not in capsys.readouterr().err

@@ -111,7 +111,12 @@ class GymEnvironment(Environment):
         return env
 
     def reset(self, seed: tf.Tensor) -> tuple[Any, Any]:
-        """Resets every copy, each with a seed of its own."""
+        """Resets every copy, each with a seed of its own.
+
+        Args:
+            seed: int32 [2]; or [N, 2], one for each of N equal blocks of copies, which then start
+                alike where their seeds are alike (if ``seeds_each``).
+        """
         leaves = self._numpy(lambda seed: self._host.reset(seed), [seed], with_signals=False)
         return tf.zeros(()), tf.nest.pack_sequence_as(self._observation_spec, leaves)
 
@@ -154,6 +159,11 @@ class GymEnvironment(Environment):
     def replicate(self, num_envs: int) -> "GymEnvironment":
         """Returns a fresh environment of the same task with another number of copies."""
         return GymEnvironment(self.name, num_envs, self.kwargs, self.wrappers, self._vectorization)
+
+    @property
+    def seeds_each(self) -> bool:
+        """Whether a reset can give each copy the seed that is meant for it."""
+        return self._host.seeds_each
 
     def render(self) -> Any:
         """Returns a picture of the first copy, [height, width, 3] uint8.

@@ -20,9 +20,18 @@ from pgtf.spaces import specification
 
 
 def environment_seeds(seed: np.ndarray, count: int) -> list[int]:
-    """Returns a seed for each environment, derived from a stateless seed, int32 [2]."""
-    words = [int(word) & 0xFFFFFFFF for word in seed]
-    return [int(word) for word in np.random.SeedSequence(words).generate_state(count)]
+    """Returns a seed for each environment.
+
+    Args:
+        seed: int32 [2], a stateless seed; or [N, 2], one for each of N equal blocks of them.
+        count: number of environments, a multiple of N.
+    """
+    blocks = np.atleast_2d(seed).astype(np.int64) & 0xFFFFFFFF
+    return [
+        int(word)
+        for block in blocks
+        for word in np.random.SeedSequence(block.tolist()).generate_state(count // len(blocks))
+    ]
 
 
 def _nest(space: spaces.Space, element: Any) -> Any:
@@ -61,7 +70,12 @@ class EnvironmentLoop:
 
     Args:
         makers: one function for each environment.
+
+    Attributes:
+        seeds_each: whether ``reset`` gives each environment a seed of its own.
     """
+
+    seeds_each = True
 
     def __init__(self, makers: Sequence[Callable[[], gym.Env]]):
         self._envs = [make() for make in makers]
@@ -76,7 +90,7 @@ class EnvironmentLoop:
         self._action_structure = specification(self.action_space)
 
     def reset(self, seed: np.ndarray) -> list[np.ndarray]:
-        """Resets every environment; ``seed`` is int32 [2]."""
+        """Resets every environment; ``seed`` as in ``environment_seeds``."""
         i = 0
         try:
             for i, number in enumerate(environment_seeds(seed, len(self._envs))):
@@ -154,6 +168,9 @@ class LibraryVector:
     Args:
         envs: a vector environment with ``NEXT_STEP`` autoreset.
 
+    Attributes:
+        seeds_each: whether ``reset`` gives each environment a seed of its own.
+
     Raises:
         ConfigurationError: another kind of autoreset.
     """
@@ -166,6 +183,8 @@ class LibraryVector:
                 " 'loop'."
             )
         self._envs = envs
+        # Only Gymnasium's own classes are sure to take a seed for each environment.
+        self.seeds_each = isinstance(envs, gym.vector.AsyncVectorEnv)
         self.observation_space = envs.single_observation_space
         self.action_space = envs.single_action_space
         self.failure: EnvironmentFailure | None = None
@@ -181,11 +200,9 @@ class LibraryVector:
         self._action_dtype = self.action_space.dtype
 
     def reset(self, seed: np.ndarray) -> list[np.ndarray]:
-        """Resets every environment; ``seed`` is int32 [2]."""
+        """Resets every environment; ``seed`` as in ``environment_seeds``."""
         seeds = environment_seeds(seed, self._envs.num_envs)
-        # Only Gymnasium's own classes are sure to take a seed for each environment.
-        each = isinstance(self._envs, gym.vector.AsyncVectorEnv)
-        seed_or_seeds: Any = list(seeds) if each else seeds[0] & 0x7FFFFFFF
+        seed_or_seeds: Any = seeds if self.seeds_each else seeds[0] & 0x7FFFFFFF
         try:
             observation, _ = self._envs.reset(seed=seed_or_seeds)
         except Exception as error:

@@ -35,6 +35,7 @@ def uniform(shape: Any, seed: Any) -> tf.Tensor:
 
 def normal(shape: Any, seed: Any) -> tf.Tensor:
     """Returns standard normal float32 numbers within ±5.4, arguments as for ``uniform``."""
-    # Half a step away from 0 and 1, where the inverse is infinite.
-    centred = 2.0 * (uniform(shape, seed) + 2.0**-25) - 1.0
-    return math.sqrt(2.0) * tf.math.erfinv(centred)
+    # In this order nothing is rounded, to 1 least of all, where the inverse is infinite. TensorFlow
+    # itself rounds close to 1, but not close to -1.
+    centred = (2.0 * uniform(shape, seed) - 1.0) + 2.0**-24
+    return -math.sqrt(2.0) * tf.sign(centred) * tf.math.erfinv(-tf.abs(centred))

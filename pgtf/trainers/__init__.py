@@ -1,7 +1,8 @@
 """Trainers: who drives environments and learning."""
 
 from pgtf.trainers.asynchronous import AsynchronousTrainer
+from pgtf.trainers.evolution import EvolutionTrainer
 from pgtf.trainers.synchronous import SynchronousTrainer
 from pgtf.trainers.trainer import Report, Trainer
 
-__all__ = ["AsynchronousTrainer", "Report", "SynchronousTrainer", "Trainer"]
+__all__ = ["AsynchronousTrainer", "EvolutionTrainer", "Report", "SynchronousTrainer", "Trainer"]

@@ -184,6 +184,10 @@ class AsynchronousTrainer(Trainer):
         for worker in self.crew.workers:
             worker.restart(int(self.learner.updates.numpy()))
 
+    def warnings(self) -> list[str]:
+        """Returns what the rollout says about the returns; see ``Trainer.warnings``."""
+        return self.rollout.warnings(self.learner.returns)
+
     def trackables(self) -> dict[str, Any]:
         """Returns the learner, the workers' own optimizers and the count of failures."""
         failures = {"failures": self.crew.failures}

@@ -50,15 +50,19 @@ class SeedsTrainer(Trainer):
 
     def __init__(self, make: Callable[[], Trainer], num_seeds: int, total_steps: int):
         trainer = make()
+        if not isinstance(trainer, SynchronousTrainer):
+            raise ConfigurationError(
+                f"train.num_seeds > 1 needs a SynchronousTrainer, not {type(trainer).__name__}:"
+                " start one run for each seed."
+            )
         if not (
-            isinstance(trainer, SynchronousTrainer)
-            and trainer.environment.compiled
+            trainer.environment.compiled
             and isinstance(trainer.rollout, Rollouts)
             and trainer.rollout.num_steps <= UNROLLED
         ):
             raise ConfigurationError(
-                "train.num_seeds > 1 needs a SynchronousTrainer with Rollouts of at most"
-                f" {UNROLLED} steps on a compiled environment: add"
+                f"train.num_seeds > 1 needs Rollouts of at most {UNROLLED} steps on a compiled"
+                " environment: add"
                 " --gin_file=envs/compiled.gin, or start one run for each seed."
             )
         self._make = make

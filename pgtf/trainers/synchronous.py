@@ -115,6 +115,10 @@ class SynchronousTrainer(Trainer):
             {k: v.numpy() for k, v in histograms.items()},
         )
 
+    def warnings(self) -> list[str]:
+        """Returns what the rollout says about the returns; see ``Trainer.warnings``."""
+        return self.rollout.warnings(self.learner.returns)
+
     def trackables(self) -> dict[str, Any]:
         """Returns the learner, and where compiled environments stand."""
         carry = {f"leaf{i}": variable for i, variable in enumerate(self._saved_carry)}

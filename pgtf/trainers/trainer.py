@@ -61,6 +61,10 @@ class Trainer(abc.ABC):
     def trackables(self) -> dict[str, Any]:
         """What a checkpoint has to hold, by name."""
 
+    def warnings(self) -> list[str]:
+        """Returns a sentence for each choice of parts that works, but hardly as intended."""
+        return []
+
     def members(self) -> Iterator[str]:
         """Makes ``policy`` each of the policies that are trained, in turn, and yields its name."""
         yield ""

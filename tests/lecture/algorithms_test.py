@@ -20,7 +20,10 @@ assert parts.__all__  # Registers every part.
 _FOLDER = bindings.shipped_files()
 ALGORITHMS = sorted(path.name for path in _FOLDER.glob("*.gin"))
 ENVIRONMENTS = sorted(f"envs/{path.name}" for path in _FOLDER.glob("envs/*.gin"))
-PLAIN = ("SynchronousTrainer.jit_compile = False", "AsynchronousTrainer.jit_compile = False")
+PLAIN = tuple(
+    f"{kind}Trainer.jit_compile = False" for kind in ("Synchronous", "Asynchronous", "Evolution")
+)
+COMPILABLE = ("@SynchronousTrainer()", "@EvolutionTrainer()")
 
 
 def trainer_of(*files: str, parameters: tuple[str, ...] = ()) -> Trainer:
@@ -67,7 +70,7 @@ def runs() -> list[tuple[str, ...]]:
     files: list[tuple[str, ...]] = []
     for algorithm in ALGORITHMS:
         files += [(algorithm,), (algorithm, "envs/pendulum.gin")]
-        if bindings.read_file(algorithm)["train.trainer"].value == "@SynchronousTrainer()":
+        if bindings.read_file(algorithm)["train.trainer"].value in COMPILABLE:
             files.append((algorithm, "envs/compiled.gin"))
     for environment in ENVIRONMENTS:
         use = re.search(r"# Use: (.*)", (_FOLDER / environment).read_text())

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from scipy import stats
 
+from pgtf.policies import noise
 from pgtf.policies.noise import normal, uniform
 
 
@@ -45,3 +47,15 @@ def test_a_seed_is_both_its_numbers() -> None:
     draws = [tuple(uniform([4], seed).numpy()) for seed in ([1, 2], [2, 1], [1, 3], [1, -2])]
     assert len(set(draws)) == len(draws)
     assert tuple(uniform([4], [1, 2]).numpy()) == draws[0]
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_the_extremes_are_finite_and_mirror_images(
+    jit_compile: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One number in 2^24 is the largest below 1: a search over parameters soon draws it."""
+    ends = tf.constant([0.0, 0.25, 1.0 - 2.0**-24, 0.75 - 2.0**-24])
+    monkeypatch.setattr(noise, "uniform", lambda shape, seed: ends)
+    drawn = tf.function(noise.normal, jit_compile=jit_compile)([4], tf.constant([1, 2])).numpy()
+    np.testing.assert_allclose(drawn[:2], -drawn[2:], rtol=1e-6)
+    assert 5.2 < drawn[2] < 5.5

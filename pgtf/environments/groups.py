@@ -1,0 +1,97 @@
+"""N groups of E copies of one environment: every member of a population plays in its own."""
+
+import abc
+from typing import Any
+
+import tensorflow as tf
+
+from pgtf.environments.base import Environment
+from pgtf.environments.gym import GymEnvironment
+from pgtf.trajectory import TimeStep
+
+
+class Groups(abc.ABC):
+    """The contract of ``Environment`` with a leading axis for the group: [N, E, ...]."""
+
+    @abc.abstractmethod
+    def reset(self, seeds: tf.Tensor) -> tuple[Any, Any]:
+        """Starts every copy afresh.
+
+        Args:
+            seeds: int32 [N, 2]; groups with equal seeds start alike and meet the same chances.
+
+        Returns:
+            The state and the first observation, a nest of [N, E, ...].
+        """
+
+    @abc.abstractmethod
+    def step(self, state: Any, action: Any, held: tf.Tensor) -> tuple[Any, TimeStep]:
+        """Moves every copy by one step; see ``Environment.step``.
+
+        Args:
+            state: what the previous ``reset`` or ``step`` returned.
+            action: nest of [N, E, ...].
+            held: [N, E] bool.
+
+        Returns:
+            The next state and the time step, whose fields are [N, E, ...].
+        """
+
+    def close(self) -> None:
+        """Frees what the environments hold outside TensorFlow."""
+        return
+
+
+class CompiledGroups(Groups):
+    """Groups of a compiled environment: one of E copies, vectorised over N states.
+
+    Args:
+        environment: of E copies.
+    """
+
+    def __init__(self, environment: Environment):
+        self._environment = environment
+
+    def reset(self, seeds: tf.Tensor) -> tuple[Any, Any]:
+        """Starts every copy afresh; see ``Groups.reset``."""
+        return tf.vectorized_map(self._environment.reset, seeds)
+
+    def step(self, state: Any, action: Any, held: tf.Tensor) -> tuple[Any, TimeStep]:
+        """Moves every copy by one step; see ``Groups.step``."""
+        return tf.vectorized_map(lambda each: self._environment.step(*each), (state, action, held))
+
+
+class GymGroups(Groups):
+    """Groups of a Gymnasium environment: blocks of one with N · E copies.
+
+    Args:
+        environment: of N · E copies.
+        num_groups: N.
+
+    Attributes:
+        environment: the one given.
+    """
+
+    def __init__(self, environment: GymEnvironment, num_groups: int):
+        self.environment = environment
+        self._shape = [num_groups, environment.num_envs // num_groups]
+
+    def reset(self, seeds: tf.Tensor) -> tuple[Any, Any]:
+        """Starts every copy afresh; see ``Groups.reset``."""
+        state, observation = self.environment.reset(seeds)
+        return state, self._grouped(observation)
+
+    def step(self, state: Any, action: Any, held: tf.Tensor) -> tuple[Any, TimeStep]:
+        """Moves every copy by one step; see ``Groups.step``."""
+        action, held = tf.nest.map_structure(
+            lambda x: tf.reshape(x, [self.environment.num_envs, *x.shape[2:]]), (action, held)
+        )
+        state, step = self.environment.step(state, action, held)
+        return state, self._grouped(step)
+
+    def _grouped(self, nest: Any) -> Any:
+        return tf.nest.map_structure(lambda x: tf.reshape(x, [*self._shape, *x.shape[1:]]), nest)
+
+    def close(self) -> None:
+        """Closes every copy."""
+        self.environment.close()

@@ -1,0 +1,225 @@
+"""Evolution: a population of parameter vectors, evaluated as one batch."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import gin
+import tensorflow as tf
+
+from pgtf import population as populations
+from pgtf.environments.base import Environment
+from pgtf.environments.groups import CompiledGroups, Groups, GymGroups
+from pgtf.environments.gym import GymEnvironment
+from pgtf.errors import ConfigurationError
+from pgtf.evolution import EvolutionStrategy, SearchMethod
+from pgtf.parameters import flattened, unflattened
+from pgtf.policies.policy import Policy
+from pgtf.search import GaussianSearch
+from pgtf.trainers.synchronous import seeded
+from pgtf.trainers.trainer import Report, Trainer
+
+_COMMON = ("none", "pair", "population")
+
+
+@gin.register
+class EvolutionTrainer(Trainer):
+    """Samples policies from a distribution over their parameters and moves it to the fitter ones.
+
+    A generation is N members θ_i ~ P(θ), each of which plays whole episodes; its fitness F(θ_i) is
+    the mean of their undiscounted returns. Nothing is differentiated but log P, so that any head
+    will do. The policy itself has the mean of P. The steps of all members count.
+
+    On a compiled environment a generation is one XLA program. Running statistics of the policy's
+    network move once, after each generation, by the steps of all members.
+
+    Args:
+        policy: whose trainable parameters are searched for.
+        environment: of one member; each of its copies plays one episode of the member's.
+        search: P(θ); its first mean is the policy's initialisation.
+        method: how the fitness moves it; ``EvolutionStrategy`` or ``CrossEntropyMethod``.
+        population: N, members of a generation.
+        antithetic: whether members come in pairs that are each other's mirror image at the mean.
+        common_random_numbers: who meets the same first states, chances and sampled actions: 'none'
+            for each member its own, 'pair' for the two of an antithetic pair, 'population' for all.
+        max_steps: steps after which an episode counts as it stands.
+        jit_compile: whether XLA compiles acting and learning, and compiled environments with them.
+    """
+
+    def __init__(
+        self,
+        policy: Policy | None = None,
+        environment: Environment | None = None,
+        search: GaussianSearch | None = None,
+        method: SearchMethod | None = None,
+        population: int = 64,
+        antithetic: bool = True,
+        common_random_numbers: Literal["none", "pair", "population"] = "pair",
+        max_steps: int = 10_000,
+        jit_compile: bool = True,
+    ):
+        if population < 2 or (antithetic and population % 2):
+            raise ConfigurationError(
+                f"EvolutionTrainer.population (POPULATION) is {population}: bind it to an even"
+                " number of 2 or more, or to any with EvolutionTrainer.antithetic = False."
+            )
+        if max_steps < 1:
+            raise ConfigurationError(
+                f"EvolutionTrainer.max_steps must be at least 1, not {max_steps}."
+            )
+        if common_random_numbers not in _COMMON:
+            raise ConfigurationError(
+                "EvolutionTrainer.common_random_numbers must be one of"
+                f" {', '.join(_COMMON)}, not {common_random_numbers!r}."
+            )
+        if common_random_numbers == "pair" and not antithetic:
+            raise ConfigurationError(
+                "EvolutionTrainer.common_random_numbers = 'pair' needs antithetic pairs: bind"
+                " EvolutionTrainer.antithetic = True, or common_random_numbers to 'none' or"
+                " 'population'."
+            )
+        self.policy = policy or Policy()
+        self.environment = environment or GymEnvironment(num_envs=1, vectorization="loop")
+        self.search = search or GaussianSearch()
+        self.method = method or EvolutionStrategy()
+        self.population = population
+        self.antithetic = antithetic
+        self.common_random_numbers = common_random_numbers
+        self.max_steps = max_steps
+        self.jit_compile = jit_compile
+        self.steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
+        self.generation = tf.Variable(0, trainable=False, name="generation")
+        self._groups: Groups | None = None
+
+    def build(self, seed: int) -> None:
+        """Makes every variable and the environments; the graph is traced by the first call."""
+        environment, policy = self.environment, self.policy
+        policy.build(environment.observation_space, environment.action_space)
+        if not policy.trainable_variables:
+            raise ConfigurationError(
+                "EvolutionTrainer.policy has no parameters to search for: bind another Policy.head."
+            )
+        self.search.build(flattened([v.value for v in policy.trainable_variables]))
+        self.method.build(self.search, self.steps)
+        self._groups = self._made_groups()
+        self._seed = tf.constant(seeded(seed))
+        self._names: list[str] = []
+        whole = self.jit_compile and environment.compiled
+        inner = self.jit_compile and not environment.compiled
+        # What stands between steps of Gymnasium environments is compiled piece by piece.
+        self._sample = tf.function(self._sampled, autograph=False, jit_compile=inner)
+        self._act = tf.function(populations.members_act(policy), autograph=False, jit_compile=inner)
+        self._learn = tf.function(self._learned, autograph=False, jit_compile=inner)
+        self._whole = tf.function(self._one_generation, autograph=False, jit_compile=whole)
+
+    def iterate(self, limit: int) -> Report:
+        """Plays and learns from one generation; see ``Trainer.iterate``."""
+        del limit
+        scalars, episodes, fitness = self._whole()
+        tags = {
+            f"train/{name}": float(x) for name, x in zip(self._names, scalars.numpy(), strict=True)
+        }
+        histograms = {"train/fitness": fitness.numpy()}
+        if self.search.covariance == "diagonal":
+            histograms["train/sigmas"] = self.search.sigma.numpy()
+        return Report(tags, episodes.numpy(), histograms)
+
+    def members(self) -> Iterator[str]:
+        """Gives ``policy`` the mean of the search distribution, and yields no name."""
+        self._assign_mean()
+        yield ""
+
+    def restored(self) -> None:
+        """Gives ``policy`` the mean of the search distribution."""
+        self._assign_mean()
+
+    def trackables(self) -> dict[str, Any]:
+        """Returns the search distribution, the optimizer, the counters and running statistics."""
+        statistics = {
+            f"leaf{i}": variable for i, variable in enumerate(self.policy.non_trainable_variables)
+        }
+        return {
+            "search": self.search,
+            "method": self.method,
+            "steps": self.steps,
+            "generation": self.generation,
+        } | ({"statistics": statistics} if statistics else {})
+
+    def close(self) -> None:
+        """Closes the environments of all members."""
+        self.environment.close()
+        if self._groups is not None:
+            self._groups.close()
+
+    def _made_groups(self) -> Groups:
+        environment = self.environment
+        if not isinstance(environment, GymEnvironment):
+            return CompiledGroups(environment)
+        if self.common_random_numbers != "none" and not environment.seeds_each:
+            raise ConfigurationError(
+                f"{environment.name}'s own vectorised implementation cannot give two members the"
+                " same episodes: bind GymEnvironment.vectorization = 'loop', or"
+                " EvolutionTrainer.common_random_numbers = 'none'."
+            )
+        copies = self.population * environment.num_envs
+        return GymGroups(environment.replicate(copies), self.population)
+
+    def _assign_mean(self) -> None:
+        variables = self.policy.trainable_variables
+        for variable, value in zip(
+            variables, unflattened(self.search.mean.value, variables), strict=True
+        ):
+            variable.assign(value)
+
+    def _one_generation(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        assert self._groups is not None
+        members, seeds = self._sample()
+        weights = unflattened(members, self.policy.trainable_variables)
+        episodes = populations.play(
+            self._groups, self.policy, self._act, weights, seeds, self.max_steps
+        )
+        return self._learn(members, episodes)
+
+    def _sampled(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """The members θ [N, D] of this generation and the seeds of their episodes, [N, 2]."""
+        fold_in = tf.random.experimental.stateless_fold_in
+        seed = fold_in(self._seed, self.generation)
+        members = self.search.sample(self.population, seed, self.antithetic)
+        streams = {
+            "none": self.population,
+            "pair": self.population // 2,
+            "population": 1,
+        }[self.common_random_numbers]
+        seeds = tf.map_fn(lambda i: fold_in(seed, 1 + i), tf.range(streams))
+        return members, tf.tile(seeds, [self.population // streams, 1])
+
+    def _learned(
+        self, members: tf.Tensor, episodes: populations.Episodes
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Moves the search distribution, the policy and the counters by one generation."""
+        fitness = tf.reduce_mean(episodes.returns, axis=1)
+        metrics = self.method.update(members, fitness)
+        self._assign_mean()
+        for variable, now in zip(
+            self.policy.non_trainable_variables, episodes.statistics, strict=True
+        ):
+            variable.assign(now)
+        lengths = tf.cast(episodes.lengths, tf.int64)
+        self.steps.assign_add(tf.reduce_sum(lengths))
+        self.generation.assign_add(1)
+        metrics |= {
+            "fitness_mean": tf.reduce_mean(fitness),
+            "fitness_std": tf.math.reduce_std(fitness),
+            "fitness_max": tf.reduce_max(fitness),
+            "sigma": tf.reduce_mean(self.search.sigma),
+            "parameter_norm": tf.norm(self.search.mean.value),
+        }
+        self._names[:] = sorted(metrics)
+        finished = tf.stack(
+            [
+                tf.cast(tf.size(lengths), tf.float32),
+                tf.reduce_sum(episodes.returns),
+                tf.cast(tf.reduce_sum(lengths), tf.float32),
+            ]
+        )
+        scalars = tf.stack([metrics[name] for name in self._names])
+        return scalars, finished[tf.newaxis], fitness
