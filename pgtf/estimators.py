@@ -99,3 +99,19 @@ class MonteCarlo(ReturnEstimator):
         return returns.discounted_returns(
             trajectory.reward, trajectory.terminated, trajectory.truncated, discount
         )
+
+
+@gin.register
+class WholeReturn(MonteCarlo):
+    """The lecture's first estimator: every ∇ log π(a_t | s_t) is multiplied by all of R(τ).
+
+    ``MonteCarlo`` leaves out what was received before step t, which leaves the mean of the gradient
+    as it is and lowers its variance.
+    """
+
+    def __call__(self, trajectory: Trajectory, values: tf.Tensor, discount: float) -> tf.Tensor:
+        """Returns the rewards before step t and the discounted ones from it on, [T, B]."""
+        del values
+        return returns.whole_returns(
+            trajectory.reward, trajectory.terminated, trajectory.truncated, discount
+        )

@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from pgtf.silence import silenced_tensorflow
@@ -31,16 +32,27 @@ with silenced_tensorflow():
 _MOST_STEPS = 2_000
 
 
-def restored_trainer(logdir: Path) -> Trainer:
+def restored_trainer(
+    logdir: Path,
+    files: Sequence[str] = (),
+    parameters: Sequence[str] = (),
+    flag: str = "--logdir",
+) -> Trainer:
     """Returns the trainer of a run, with the weights of its last checkpoint.
+
+    Args:
+        logdir: the run folder.
+        files: gin files on top of the run's configuration.
+        parameters: bindings on top of both.
+        flag: what messages call the folder.
 
     Raises:
         ConfigurationError: the folder holds no run, or none that has saved.
     """
     config = logdir / "config.gin"
     if not config.exists():
-        raise ConfigurationError(f"--logdir={logdir} holds no run: there is no config.gin in it.")
-    configuration.load([str(config.resolve())], [])
+        raise ConfigurationError(f"{flag}={logdir} holds no run: there is no config.gin in it.")
+    configuration.load([str(config.resolve()), *files], parameters)
     configuration.call(gin.get_configurable(runtime))
     trainer: Trainer | None = configuration.call(lambda: configuration.bound("train.trainer", None))
     if trainer is None:
@@ -51,7 +63,7 @@ def restored_trainer(logdir: Path) -> Trainer:
     trainer.build(0)
     checkpoints = Checkpoints(logdir / "checkpoints", trainer.trackables(), trainer.steps)
     if checkpoints.restore() is None:
-        raise ConfigurationError(f"--logdir={logdir} holds no checkpoint yet.")
+        raise ConfigurationError(f"{flag}={logdir} holds no checkpoint yet.")
     return trainer
 
 

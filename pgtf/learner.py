@@ -13,6 +13,7 @@ import tensorflow as tf
 from pgtf import losses
 from pgtf.baselines import Baseline
 from pgtf.critics import Critic, Estimates
+from pgtf.diagnostics import GradientVariance
 from pgtf.entropy import EntropyBonus
 from pgtf.errors import ConfigurationError
 from pgtf.estimators import LambdaReturn, MonteCarlo, ReturnEstimator
@@ -24,7 +25,7 @@ from pgtf.trajectory import Trajectory
 
 Metrics = dict[str, tf.Tensor]
 
-_REDUCTIONS = ("mean_over_steps", "sum_over_time")
+REDUCTIONS = ("mean_over_steps", "sum_over_time")
 
 
 class Evaluation(NamedTuple):
@@ -62,6 +63,7 @@ class Learner(tf.Module):
         reduction: 'mean_over_steps', or the lecture's 'sum_over_time' and mean over trajectories.
         reward_scale: factor of the rewards that are learned from (not of those reported).
         reward_bound: rewards are clipped to ± this, after scaling; None for no clipping.
+        gradient_variance: measures tr Cov(ĝ) as learning goes on; None for no measurement.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Learner(tf.Module):
         reduction: str = "mean_over_steps",
         reward_scale: float = 1.0,
         reward_bound: float | None = None,
+        gradient_variance: GradientVariance | None = None,
     ):
         super().__init__()
         if not 0.0 <= discount <= 1.0:
@@ -89,9 +92,9 @@ class Learner(tf.Module):
             raise ConfigurationError(
                 f"Learner.reward_bound must be positive or None, not {reward_bound}."
             )
-        if reduction not in _REDUCTIONS:
+        if reduction not in REDUCTIONS:
             raise ConfigurationError(
-                f"Learner.reduction must be one of {', '.join(_REDUCTIONS)}, not {reduction!r}."
+                f"Learner.reduction must be one of {', '.join(REDUCTIONS)}, not {reduction!r}."
             )
         self.policy = policy or Policy()
         self.critic = critic
@@ -104,6 +107,7 @@ class Learner(tf.Module):
         self.reduction = reduction
         self.reward_scale = reward_scale
         self.reward_bound = reward_bound
+        self.gradient_variance = gradient_variance
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
         self.updates = tf.Variable(0, dtype=tf.int64, trainable=False, name="updates")
 
@@ -200,6 +204,25 @@ class Learner(tf.Module):
             estimates = self.critic.evaluate(trajectory, self.policy, seed)
         return Evaluation(log_prob, distribution.entropy(), estimates)
 
+    def step_weights(self, trajectory: Trajectory) -> tuple[tf.Tensor, tf.Tensor]:
+        """How the policy loss sums over steps.
+
+        Args:
+            trajectory: T steps of B environments.
+
+        Returns:
+            [T, B] the weight of each step, 0 where it is not learned from, and [B] each
+            environment's share of what the sum is divided by (steps, or trajectories).
+        """
+        mask = self._mask(trajectory)
+        if self.reduction == "sum_over_time":
+            weight = losses.sum_over_time(mask, trajectory.time)
+            counted = losses.first_steps(mask, trajectory.time)
+        else:
+            weight, counted = losses.mean_over_steps(mask), mask
+        share = tf.math.divide_no_nan(tf.reduce_sum(counted, axis=0), tf.reduce_sum(counted))
+        return weight, share
+
     def loss(
         self, trajectory: Trajectory, seed: tf.Tensor, evaluation: Evaluation | None = None
     ) -> tuple[tf.Tensor, Metrics]:
@@ -218,7 +241,7 @@ class Learner(tf.Module):
         evaluation = evaluation or self.evaluate(trajectory, seed)
         returns = self._returns(trajectory, evaluation.estimates)
         mask = self._mask(trajectory)
-        weight = self._weight(mask, trajectory.time)
+        weight, share = self.step_weights(trajectory)
         estimate = returns
         if self.critic is not None and evaluation.estimates is not None:
             estimate = self.critic.estimate(returns, evaluation.estimates.prediction)
@@ -236,6 +259,10 @@ class Learner(tf.Module):
             "advantage": advantage,
             "returns": returns,
         }
+        if self.gradient_variance is not None:
+            metrics |= self.gradient_variance.measure(
+                self.policy, trajectory, (weight, share), advantage, estimate, self.updates
+            )
         if self.entropy_bonus is not None:
             coefficient = self.entropy_bonus.coefficient(self.steps)
             loss -= coefficient * losses.entropy_bonus(evaluation.entropy, weight)
@@ -355,11 +382,6 @@ class Learner(tf.Module):
         if isinstance(self.returns, MonteCarlo):
             return trajectory.mask * completed(trajectory.terminated, trajectory.truncated)
         return trajectory.mask
-
-    def _weight(self, mask: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
-        if self.reduction == "sum_over_time":
-            return losses.sum_over_time(mask, time)
-        return losses.mean_over_steps(mask)
 
 
 def _unique(variables: Iterable[keras.Variable]) -> list[keras.Variable]:

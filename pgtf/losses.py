@@ -25,8 +25,15 @@ def sum_over_time(mask: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
     Returns:
         [T, B] weights.
     """
-    first = tf.concat([mask[:1], mask[1:] * tf.cast(tf.equal(time[1:], 0), tf.float32)], axis=0)
-    return mask / tf.maximum(tf.reduce_sum(first), 1.0)
+    return mask / tf.maximum(tf.reduce_sum(first_steps(mask, time)), 1.0)
+
+
+def first_steps(mask: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
+    """Marks where each trajectory begins: [T, B], [T, B] int32 step within the episode, to [T, B].
+
+    A trajectory begins with its episode, or with the rollout.
+    """
+    return tf.concat([mask[:1], mask[1:] * tf.cast(tf.equal(time[1:], 0), tf.float32)], axis=0)
 
 
 def score_function_loss(log_prob: tf.Tensor, advantage: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:

@@ -4,6 +4,7 @@ from pgtf import (
     baselines,
     convolutional,
     critics,
+    diagnostics,
     entropy,
     estimators,
     evaluation,
@@ -23,12 +24,16 @@ from pgtf import (
 )
 from pgtf.configuration import register_keras
 from pgtf.environments import compiled, gym
+from pgtf.laboratory import combinations, laboratory
+from pgtf.laboratory import fitting as laboratory_fitting
 
 __all__ = [
     "baselines",
+    "combinations",
     "compiled",
     "convolutional",
     "critics",
+    "diagnostics",
     "entropy",
     "estimators",
     "evaluation",
@@ -36,6 +41,8 @@ __all__ = [
     "exploration",
     "fitting",
     "gym",
+    "laboratory",
+    "laboratory_fitting",
     "learner",
     "networks",
     "normalization",

@@ -15,6 +15,11 @@ from rich.progress import (
 _SECONDS_BETWEEN_LINES = 5.0
 
 
+def console() -> Console:
+    """What prints to the terminal, or plainly to a file."""
+    return Console(highlight=False, soft_wrap=True)
+
+
 class ProgressDisplay:
     """Shows steps, rate, mean episode return and the time left.
 
@@ -23,7 +28,7 @@ class ProgressDisplay:
     """
 
     def __init__(self, total: int):
-        self.console = Console(highlight=False, soft_wrap=True)
+        self.console = console()
         self._total = total
         self._bar = Progress(
             BarColumn(),

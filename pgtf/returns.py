@@ -102,6 +102,36 @@ def discounted_returns(
     return lambda_returns(reward, terminated, truncated, nothing, discount, 1.0)
 
 
+def whole_returns(
+    reward: tf.Tensor, terminated: tf.Tensor, truncated: tf.Tensor, discount: float
+) -> tf.Tensor:
+    """Whole returns Σ_{k<t} r_k + Σ_{k≥t} γ^{k-t} r_k; without discounting all of them are R(τ).
+
+    What was received before step t does not depend on a_t: it leaves the expected gradient as it
+    is and adds to its variance. With γ < 1 it counts in full, so that the expectation remains that
+    of ``discounted_returns``.
+
+    Args:
+        reward: [T, B] r_t.
+        terminated: [T, B] bool.
+        truncated: [T, B] bool.
+        discount: γ.
+
+    Returns:
+        [T, B]; sums begin where the rollout does.
+    """
+
+    def add(before: tf.Tensor, row: tuple[tf.Tensor, ...]) -> tf.Tensor:
+        r, ended = row
+        return tf.where(ended, 0.0, before + r)
+
+    nothing = tf.zeros_like(reward[0])
+    ended = terminated | truncated
+    after = _backwards(add, nothing, (reward[::-1], ended[::-1]))[::-1]
+    before = tf.concat([nothing[tf.newaxis], after[:-1]], axis=0)
+    return before + discounted_returns(reward, terminated, truncated, discount)
+
+
 def completed(terminated: tf.Tensor, truncated: tf.Tensor) -> tf.Tensor:
     """Marks the steps whose episode ends inside the rollout, so that their reward sum is whole.
 

@@ -268,4 +268,16 @@ class Episodes:
             (first.state, first.observation, remaining),
             most if environment.compiled else None,
         )
+        observed, action, step = rows
+        # The rows that a compiled loop did not reach are blank: in them everybody stands still.
+        moved = tf.cast(tf.reduce_any(step.mask > 0, axis=1), tf.int32)
+        reached = tf.cumsum(moved, reverse=True) > 0
+        observed = tf.nest.map_structure(
+            lambda x, end: tf.where(
+                tf.reshape(reached, (-1, *[1] * (len(x.shape) - 1))), x, end[tf.newaxis]
+            ),
+            observed,
+            observation,
+        )
+        rows = (observed, action, step)
         return Played(first, state, observation, rows)

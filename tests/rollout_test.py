@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from pgtf.environments.compiled.cartpole import CompiledCartPole
+from pgtf.environments.compiled.pendulum import CompiledPendulum
 from pgtf.environments.gym import GymEnvironment
 from pgtf.environments.vector import environment_seeds
 from pgtf.errors import ConfigurationError
@@ -357,3 +358,17 @@ def test_episodes_that_cannot_be_shared_out_are_refused(episodes: int) -> None:
     environment = GymEnvironment(ID, 4)
     with pytest.raises(ConfigurationError, match=rf"num_episodes = {episodes} .* 4 .*NUM_ENVS"):
         Episodes(episodes).collect(environment, act, start(environment, SEED), SEED)
+
+
+def test_the_successor_of_the_last_step_is_there_when_all_episodes_end_together() -> None:
+    """A pendulum's observation has cos² + sin² = 1 on every row, also after a truncation."""
+    environment = CompiledPendulum(num_envs=2, time_limit=5)
+    key = tf.constant([1, 2], tf.int32)
+    act = lambda observation, seed: tf.zeros((2, 1))  # noqa: E731
+
+    @tf.function(autograph=False, jit_compile=True)
+    def collect() -> Trajectory:
+        return Episodes().collect(environment, act, start(environment, key), key)[1]
+
+    observation = collect().observation.numpy()
+    np.testing.assert_allclose((observation[..., :2] ** 2).sum(-1), 1.0, rtol=1e-5)

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras.optimizers.schedules import LearningRateSchedule
 
+from pgtf.diagnostics import tags
 from pgtf.entropy import EntropyBonus
 from pgtf.environments.base import Environment
 from pgtf.environments.gym import GymEnvironment
@@ -67,6 +68,8 @@ class AsynchronousTrainer(Trainer):
     Raises:
         ConfigurationError: a number is out of range.
     """
+
+    learner: Learner
 
     def __init__(
         self,
@@ -219,8 +222,7 @@ class AsynchronousTrainer(Trainer):
             return Report(scalars, np.zeros((0, 3), np.float32), {})
         rows = np.concatenate([outcome.scalars for outcome in outcomes])
         if len(rows):
-            means = zip(names, rows.mean(axis=0), strict=True)
-            scalars = {f"train/{name}": float(mean) for name, mean in means}
+            scalars = tags(names, rows.mean(axis=0))
         for worker in workers:
             scalars |= worker.scalars([x for x in outcomes if x.worker == worker.index])
         return Report(

@@ -13,6 +13,7 @@ from pgtf import rollout as rollouts
 from pgtf.acting import TapedActing
 from pgtf.errors import ConfigurationError
 from pgtf.fitting import Regression
+from pgtf.learner import Learner
 from pgtf.metrics import EpisodeWindow
 from pgtf.rollout import Carry, Rollouts
 from pgtf.scan import UNROLLED, scan_while
@@ -45,6 +46,8 @@ class SeedsTrainer(Trainer):
         ConfigurationError: the trainer cannot be vectorised over seeds.
     """
 
+    learner: Learner
+
     def __init__(self, make: Callable[[], Trainer], num_seeds: int, total_steps: int):
         trainer = make()
         if not isinstance(trainer, SynchronousTrainer):
@@ -64,7 +67,7 @@ class SeedsTrainer(Trainer):
             )
         self._make = make
         self._single = trainer
-        self._learner = trainer.learner
+        self.learner = trainer.learner
         self._num_steps = trainer.rollout.num_steps
         self._num_seeds = num_seeds
         self._total_steps = total_steps
@@ -74,18 +77,24 @@ class SeedsTrainer(Trainer):
 
     def build(self, seed: int) -> None:
         """Makes every variable, S times over, and traces the graph."""
-        learner, environment = self._learner, self.environment
+        learner, environment = self.learner, self.environment
         self._optimizer = _unit_optimizer(learner.optimizer)
         members = []
         for i in range(self._num_seeds):
             keras.utils.set_random_seed(seed + i)
-            member = learner if i == 0 else self._make().learner  # type: ignore[attr-defined]
+            member = learner if i == 0 else self._make().learner
+            assert member is not None
             member.build(environment.observation_space, environment.action_space)
             members.append(member)
         if learner.separate:
             raise ConfigurationError(
                 f"train.num_seeds > 1 cannot be combined with {Regression.__name__}: bind"
                 " @JointLoss() as the fit, or start one run for each seed."
+            )
+        if learner.gradient_variance is not None:
+            raise ConfigurationError(
+                "train.num_seeds > 1 cannot be combined with GradientVariance: bind"
+                " Learner.gradient_variance = None, or start one run for each seed."
             )
         self._trainable = _stacked([member.trainable_variables for member in members])
         self._statistics = _stacked([member.statistics for member in members])
@@ -122,9 +131,9 @@ class SeedsTrainer(Trainer):
     def members(self) -> Iterator[str]:
         """Gives ``policy`` the weights of each seed in turn."""
         for i in range(self._num_seeds):
-            for own, stack in zip(self._learner.trainable_variables, self._trainable, strict=True):
+            for own, stack in zip(self.learner.trainable_variables, self._trainable, strict=True):
                 own.assign(stack.value[i])
-            for own, stack in zip(self._learner.statistics, self._statistics, strict=True):
+            for own, stack in zip(self.learner.statistics, self._statistics, strict=True):
                 own.assign(stack.value[i])
             yield f"seed_{i}"
 
@@ -200,7 +209,7 @@ class SeedsTrainer(Trainer):
     def _member(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         """One rollout and its gradient for one seed, with its own weights."""
         carry, seed, steps, trainable, statistics = inputs
-        learner = self._learner.at(steps)
+        learner = self.learner.at(steps)
         variables = [*learner.trainable_variables, *learner.statistics]
         mapping = list(zip(variables, [*trainable, *statistics], strict=True))
         with keras.StatelessScope(state_mapping=mapping) as scope:
@@ -230,10 +239,10 @@ class SeedsTrainer(Trainer):
         )
 
     def _learning_rate(self, steps: tf.Tensor) -> tf.Tensor:
-        schedule = self._learner.optimizer._learning_rate
+        schedule = self.learner.optimizer._learning_rate
         if isinstance(schedule, OverEnvironmentSteps):
             return schedule.at(steps)
-        return tf.convert_to_tensor(self._learner.optimizer.learning_rate)
+        return tf.convert_to_tensor(self.learner.optimizer.learning_rate)
 
 
 def _stacked(members: list[list[keras.Variable]]) -> list[keras.Variable]:

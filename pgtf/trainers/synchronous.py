@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from pgtf import rollout as rollouts
 from pgtf.acting import TapedActing
+from pgtf.diagnostics import tags
 from pgtf.environments.base import Environment
 from pgtf.environments.gym import GymEnvironment
 from pgtf.learner import Learner, Metrics
@@ -31,6 +32,8 @@ class SynchronousTrainer(Trainer):
         jit_compile: whether XLA compiles acting and learning; it pays for small dense networks and
             costs for convolutions.
     """
+
+    learner: Learner
 
     def __init__(
         self,
@@ -106,8 +109,11 @@ class SynchronousTrainer(Trainer):
         else:
             self._carry, metrics, episodes, histograms = self._iteration(self._carry)
             scalars, episodes = metrics.numpy(), episodes[tf.newaxis]
-        tags = {f"train/{name}": float(x) for name, x in zip(self._names, scalars, strict=True)}
-        return Report(tags, episodes.numpy(), {k: v.numpy() for k, v in histograms.items()})
+        return Report(
+            tags(self._names, scalars),
+            episodes.numpy(),
+            {k: v.numpy() for k, v in histograms.items()},
+        )
 
     def warnings(self) -> list[str]:
         """Returns what the rollout says about the returns; see ``Trainer.warnings``."""

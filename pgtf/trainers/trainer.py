@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from pgtf.environments.base import Environment
+from pgtf.learner import Learner
 from pgtf.policies.policy import Policy
 
 
@@ -36,11 +37,13 @@ class Trainer(abc.ABC):
         policy: the one that is trained, for evaluation.
         environment: the one that is trained in; evaluation replicates it.
         steps: the variable that counts environment steps.
+        learner: what estimates the policy gradient, or None where none is followed.
     """
 
     policy: Policy
     environment: Environment
     steps: tf.Variable
+    learner: Learner | None = None
 
     @abc.abstractmethod
     def build(self, seed: int) -> None:

@@ -62,7 +62,7 @@ def make_pairs(
     together: SeedsTrainer, alone: SynchronousTrainer
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """The weights and statistics that ``policy`` has now, beside those of a run of one seed."""
-    learner = together._learner
+    learner = together.learner
     ours = [*learner.trainable_variables, *learner.statistics]
     theirs = [*alone.learner.trainable_variables, *alone.learner.statistics]
     return [(a.numpy(), b.numpy()) for a, b in zip(ours, theirs, strict=True)]

@@ -6,7 +6,6 @@ from typing import Any
 import gin
 import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 from gymnasium.envs.toy_text.frozen_lake import MAPS
 
@@ -30,9 +29,9 @@ class CompiledTabular(TensorFlowEnvironment):
 
     def __init__(
         self,
-        transition: npt.ArrayLike,
-        reward: npt.ArrayLike,
-        start: npt.ArrayLike,
+        transition: Sequence[Any] | np.ndarray,
+        reward: Sequence[Any] | np.ndarray,
+        start: Sequence[float] | np.ndarray,
         terminal: Sequence[int] = (),
         num_envs: int = 8,
         time_limit: int | None = None,

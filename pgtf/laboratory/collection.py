@@ -1,0 +1,75 @@
+"""Collecting N whole episodes, a column each."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from pgtf.environments.base import Environment
+from pgtf.policies.policy import Policy
+from pgtf.rollout import Episodes, start
+from pgtf.trajectory import Trajectory
+
+_GYMNASIUM_ENVS = 32
+
+
+def collect(
+    environment: Environment, policy: Policy, count: int, max_steps: int, seed: tf.Tensor
+) -> Trajectory:
+    """Plays N episodes, each in a fresh environment or after a fresh reset.
+
+    Args:
+        environment: the task; it is replicated.
+        policy: acts by its samples.
+        count: N.
+        max_steps: of an episode, for tasks that may never end.
+        seed: int32 [2].
+
+    Returns:
+        [T, N], T the length of the longest episode; rows after an episode's end are masked.
+    """
+    size = count if environment.compiled else min(count, _GYMNASIUM_ENVS)
+    rounds = -(-count // size)
+    copies = environment.replicate(size)
+    rollout = Episodes(max_steps=max_steps)
+    act = tf.function(policy.act, autograph=False, jit_compile=True)
+
+    def play(seed: tf.Tensor) -> Trajectory:
+        return rollout.collect(copies, act, start(copies, seed), seed)[1]
+
+    program = tf.function(play, autograph=False, jit_compile=environment.compiled)
+    try:
+        played = [program(tf.random.experimental.stateless_fold_in(seed, i)) for i in range(rounds)]
+    finally:
+        copies.close()
+    longest = max(int(_length(each)) for each in played)
+    parts = [_resized(each, longest) for each in played]
+    return tf.nest.map_structure(lambda *xs: tf.concat(xs, axis=1)[:, :count], *parts)
+
+
+def _length(trajectory: Trajectory) -> tf.Tensor:
+    """Rows up to the last one that is a transition."""
+    return tf.reduce_sum(tf.cast(tf.reduce_any(trajectory.mask > 0, axis=1), tf.int32))
+
+
+def _resized(trajectory: Trajectory, rows: int) -> Trajectory:
+    """Cuts the rows that nobody needs, or repeats the last one, masked and without a flag."""
+
+    def fitted(x: tf.Tensor, rows: int, blank: bool) -> tf.Tensor:
+        missing = rows - x.shape[0]
+        if missing <= 0:
+            return x[:rows]
+        last = tf.zeros_like(x[-1:]) if blank else x[-1:]
+        return tf.concat([x, tf.repeat(last, missing, axis=0)], axis=0)
+
+    def all_fitted(nest: Any, rows: int, blank: bool) -> Any:
+        return tf.nest.map_structure(lambda x: fitted(x, rows, blank), nest)
+
+    return Trajectory(
+        observation=all_fitted(trajectory.observation, rows + 1, blank=False),
+        action=all_fitted(trajectory.action, rows, blank=False),
+        reward=fitted(trajectory.reward, rows, blank=True),
+        terminated=fitted(trajectory.terminated, rows, blank=True),
+        truncated=fitted(trajectory.truncated, rows, blank=True),
+        mask=fitted(trajectory.mask, rows, blank=True),
+        time=fitted(trajectory.time, rows, blank=False),
+    )

@@ -1,0 +1,113 @@
+"""What is compared: combinations of baseline, critic, return estimator, discount and reduction."""
+
+from collections.abc import Iterable, Sequence
+
+import gin
+
+from pgtf.baselines import Baseline, Constant, StateValue, TimeDependent
+from pgtf.critics import Critic, VCritic
+from pgtf.errors import ConfigurationError
+from pgtf.estimators import LambdaReturn, MonteCarlo, NStep, ReturnEstimator, WholeReturn
+from pgtf.learner import REDUCTIONS
+
+
+@gin.register
+class Combination:
+    """One way to estimate the gradient from the trajectories that all combinations share.
+
+    Its parts are the laboratory's to build and to fit: bind no part that a ``Learner`` trains.
+
+    Args:
+        name: what tables and pictures call it.
+        baseline: is subtracted from the return; None for none.
+        critic: is bootstrapped from; None for none.
+        returns: ``MonteCarlo`` when unbound.
+        discount: γ; the learner's when unbound.
+        reduction: 'sum_over_time' or 'mean_over_steps'; the laboratory's when unbound.
+        curve: the curve of the picture that this is a point of, such as 'n' or 'λ'.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        baseline: Baseline | None = None,
+        critic: Critic | None = None,
+        returns: ReturnEstimator | None = None,
+        discount: float | None = None,
+        reduction: str | None = None,
+        curve: str | None = None,
+    ):
+        self.name = name
+        self.baseline = baseline
+        self.critic = critic
+        self.returns = returns or MonteCarlo()
+        self.discount = discount
+        self.reduction = reduction
+        self.curve = curve
+        if critic is None and not isinstance(self.returns, MonteCarlo):
+            raise ConfigurationError(
+                f"Combination {name!r}: {type(self.returns).__name__} bootstraps from a critic, and"
+                " there is none: bind Combination.critic = @VCritic()."
+            )
+        if discount is not None and not 0.0 <= discount <= 1.0:
+            raise ConfigurationError(
+                f"Combination.discount must be in [0, 1], not {discount} (in {name!r})."
+            )
+        if reduction is not None and reduction not in REDUCTIONS:
+            raise ConfigurationError(
+                f"Combination.reduction must be one of {', '.join(REDUCTIONS)}, not {reduction!r}"
+                f" (in {name!r})."
+            )
+
+
+def no_baseline() -> Combination:
+    """What variances are compared with: REINFORCE with rewards-to-go."""
+    return Combination("no baseline")
+
+
+def unbiased(combinations: Iterable[Combination]) -> list[Combination]:
+    """What biases may be measured against: Monte Carlo gradients, whose mean no baseline moves."""
+    return [
+        no_baseline(),
+        *(
+            each
+            for each in combinations
+            if type(each.returns) is MonteCarlo and each.discount is None and each.baseline
+        ),
+    ]
+
+
+@gin.register
+def lecture_combinations(
+    steps: Sequence[int | None] = (1, 5, 20, None),
+    lambdas: Sequence[float] = (0.0, 0.5, 0.9, 0.95, 1.0),
+) -> list[Combination]:
+    """The lecture's: four baselines on whole returns and on rewards-to-go, n-steps and λ-returns.
+
+    The last two bootstrap from the same V(s) that they subtract. All share one ``VCritic``, with
+    the network that is bound to it.
+
+    Args:
+        steps: n of the n-step returns; None for as many as the episode has.
+        lambdas: λ of the λ-returns.
+    """
+    critic: Critic = gin.get_configurable(VCritic)()
+    limits: list[ReturnEstimator] = [WholeReturn(), MonteCarlo()]
+    found = []
+    for name, returns in zip(("whole", "to go"), limits, strict=True):
+        found += [
+            Combination(f"{name}, no baseline", returns=returns),
+            Combination(f"{name}, constant", Constant(), returns=returns),
+            Combination(f"{name}, time-dependent", TimeDependent(), returns=returns),
+            Combination(f"{name}, V(s)", StateValue(), critic, returns),
+        ]
+    for n in steps:
+        estimator = LambdaReturn(1.0) if n is None else NStep(n)
+        name = f"n = {'∞' if n is None else n}"
+        found.append(Combination(name, StateValue(), critic, estimator, curve="n"))
+    for lambda_ in lambdas:
+        returns = LambdaReturn(lambda_)
+        found.append(
+            Combination(f"λ = {lambda_:g}", StateValue(), critic, returns, curve="λ"),
+        )
+    return found

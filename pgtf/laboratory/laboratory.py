@@ -1,0 +1,192 @@
+"""The experiment: one set of trajectories, many estimators of the gradient."""
+
+import functools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+from pgtf.environments.base import Environment
+from pgtf.errors import ConfigurationError
+from pgtf.laboratory import statistics
+from pgtf.laboratory.batch_sizes import sweep
+from pgtf.laboratory.collection import collect
+from pgtf.laboratory.combinations import Combination, lecture_combinations, unbiased
+from pgtf.laboratory.comparison import Comparison, Row
+from pgtf.laboratory.fitting import ValueFit
+from pgtf.laboratory.gradients import influences, trajectory_gradients
+from pgtf.laboratory.signals import Signal, Signals
+from pgtf.learner import REDUCTIONS, Learner
+
+_SEED = 0x7A12
+
+
+class Results(NamedTuple):
+    """What was measured on one set of trajectories.
+
+    Attributes:
+        environment: its name.
+        steps: environment steps that the policy was trained for.
+        num_trajectories: N.
+        num_parameters: P, trainable numbers of the policy.
+        mean_return: undiscounted, of the trajectories.
+        mean_length: in steps.
+        unfinished: trajectories that were cut by the laboratory's ``max_steps``.
+        explained_variance: of the fitted values on the half that they were not fitted on, by
+            discount.
+        rows: one for each combination.
+    """
+
+    environment: str
+    steps: int
+    num_trajectories: int
+    num_parameters: int
+    mean_return: float
+    mean_length: float
+    unfinished: int
+    explained_variance: dict[float, float]
+    rows: list[Row]
+
+
+@gin.register
+class VarianceLaboratory:
+    """Estimates the gradient of each trajectory under each combination, and compares their spread.
+
+    All combinations see the same trajectories, so that what differs is the estimator alone. The
+    last row of the results, ``as configured``, is the learner itself, with its own critic and
+    baseline as they stand; all others are fitted on the trajectories, each half of them with parts
+    that were fitted on the other half.
+
+    Args:
+        combinations: what is compared; ``lecture_combinations`` when unbound.
+        num_trajectories: N, even.
+        max_steps: of a trajectory, for tasks that may never end.
+        reduction: of combinations that bind none, and of the learner as configured.
+        fit: how V(s) is fitted.
+        batch_sizes: of the sweep, in trajectories.
+        resamples: bootstrap samples.
+        confidence: of the intervals.
+        jit_compile: whether XLA compiles the gradients; it costs for convolutions.
+
+    Raises:
+        ConfigurationError: a number is out of range.
+    """
+
+    def __init__(
+        self,
+        combinations: Sequence[Combination] | None = None,
+        num_trajectories: int = 256,
+        max_steps: int = 10_000,
+        reduction: str = "sum_over_time",
+        fit: ValueFit | None = None,
+        batch_sizes: Sequence[int] = (1, 2, 4, 8, 16, 32),
+        resamples: int = 1000,
+        confidence: float = 0.95,
+        jit_compile: bool = True,
+    ):
+        if num_trajectories < 4 or num_trajectories % 2:
+            raise ConfigurationError(
+                "VarianceLaboratory.num_trajectories must be even and at least 4, not"
+                f" {num_trajectories}."
+            )
+        for name, number in (("max_steps", max_steps), ("resamples", resamples)):
+            if number < 1:
+                raise ConfigurationError(
+                    f"VarianceLaboratory.{name} must be at least 1, not {number}."
+                )
+        if not 0.0 < confidence < 1.0:
+            raise ConfigurationError(
+                f"VarianceLaboratory.confidence must be between 0 and 1, not {confidence}."
+            )
+        if reduction not in REDUCTIONS:
+            raise ConfigurationError(
+                f"VarianceLaboratory.reduction must be one of {', '.join(REDUCTIONS)}, not"
+                f" {reduction!r}."
+            )
+        if any(not 1 <= size <= num_trajectories // 4 for size in batch_sizes):
+            raise ConfigurationError(
+                "VarianceLaboratory.batch_sizes must be from 1 to a quarter of num_trajectories,"
+                f" {num_trajectories // 4}, not {tuple(batch_sizes)}."
+            )
+        self._combinations = combinations
+        self.num_trajectories = num_trajectories
+        self.max_steps = max_steps
+        self.reduction = reduction
+        self.fit = fit or gin.get_configurable(ValueFit)()
+        self.batch_sizes = tuple(batch_sizes)
+        self.resamples = resamples
+        self.confidence = confidence
+        self.jit_compile = jit_compile
+
+    def measure(self, learner: Learner, environment: Environment, seed: int) -> Results:
+        """Collects trajectories and measures every combination on them.
+
+        Args:
+            learner: built; its policy acts, and none of its weights is moved.
+            environment: the task; it is replicated.
+            seed: of the trajectories and of the bootstrap.
+
+        Raises:
+            ConfigurationError: parts of a combination do not fit each other or the task.
+        """
+        count = self.num_trajectories
+        key = tf.constant([seed, _SEED], tf.int32)
+        trajectory = collect(environment, learner.policy, count, self.max_steps, key)
+        spaces = (environment.observation_space, environment.action_space)
+        signals = Signals(learner, trajectory, spaces, self.fit, self.reduction)
+        gradients = trajectory_gradients(learner.policy, self.jit_compile)
+        combinations = self._combinations
+        if combinations is None:
+            combinations = gin.get_configurable(lecture_combinations)()
+
+        def estimated(signal: Signal) -> _Estimate:
+            contributions = gradients(trajectory, signal.weighted_advantage)
+            return _Estimate(
+                contributions.astype(np.float64), signal.share.numpy().astype(np.float64)
+            )
+
+        weights = statistics.resamples(count, self.resamples, seed)
+
+        @functools.cache
+        def comparison(reduction: str) -> Comparison:
+            plain, *others = (
+                estimated(signals.of(each, reduction)).rows() for each in unbiased(combinations)
+            )
+            # The one whose mean is known best.
+            best = min((plain, *others), key=lambda rows: rows.var(axis=0).sum())
+            return Comparison(plain, best, weights, self.confidence)
+
+        def row(name: str, curve: str | None, reduction: str, signal: Signal) -> Row:
+            estimate = estimated(signal)
+            swept = sweep(*estimate, self.batch_sizes, self.resamples, seed, self.confidence)
+            return comparison(reduction).row(name, curve, estimate.rows(), swept)
+
+        rows = []
+        for each in combinations:
+            reduction = each.reduction or self.reduction
+            rows.append(row(each.name, each.curve, reduction, signals.of(each, reduction)))
+        rows.append(row("as configured", None, self.reduction, signals.as_configured()))
+        ended = trajectory.terminated | trajectory.truncated
+        return Results(
+            environment=environment.name,
+            steps=int(learner.steps.numpy()),
+            num_trajectories=count,
+            num_parameters=sum(int(np.prod(v.shape)) for v in learner.policy.trainable_variables),
+            mean_return=float(trajectory.reward.numpy().sum(0).mean()),
+            mean_length=float(trajectory.mask.numpy().sum(0).mean()),
+            unfinished=int((~ended.numpy().any(0)).sum()),
+            explained_variance=signals.explained_variance,
+            rows=rows,
+        )
+
+
+class _Estimate(NamedTuple):
+    """What each trajectory adds to ĝ, [N, P], and its share of what ĝ is divided by, [N]."""
+
+    contributions: statistics.Array
+    share: statistics.Array
+
+    def rows(self) -> statistics.Array:
+        return influences(*map(tf.constant, self)).numpy()

@@ -1,0 +1,103 @@
+"""What the laboratory found, as a table on the console, as CSV and as scalars for TensorBoard."""
+
+import csv
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from pgtf.errors import cannot_write
+from pgtf.laboratory.comparison import Row
+from pgtf.laboratory.laboratory import Results
+from pgtf.laboratory.statistics import Interval
+
+_MEASURES = ("trace", "ratio", "signal_to_noise", "bias", "relative_bias", "trajectories")
+_HEADINGS = ("tr Cov(ĝ)", "ratio", "‖Eĝ‖²/tr Cov", "bias/‖Eĝ‖", "trajectories")
+
+_WIDTH = 160
+
+
+def show(results: Results, console: Console) -> None:
+    """Prints the table, and below it how the variance falls with the size of a batch."""
+    explained = ", ".join(
+        f"{value:.2f} (γ = {discount:g})" for discount, value in results.explained_variance.items()
+    )
+    count = results.num_trajectories
+    console.print(
+        f"{results.environment} after {results.steps:,} steps: {count} trajectories, mean return"
+        f" {results.mean_return:.1f}, mean length {results.mean_length:.1f}"
+    )
+    if explained:
+        console.print(f"V(s) explains this much of the returns it was not fitted to: {explained}")
+    if results.unfinished:
+        console.print(
+            f"{results.unfinished} trajectories were cut by VarianceLaboratory.max_steps: Monte"
+            " Carlo returns leave them out."
+        )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("estimator", no_wrap=True)
+    for heading in _HEADINGS:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in results.rows:
+        measures = (row.trace, row.ratio, row.signal_to_noise, row.relative_bias)
+        cells = [_cell(each) for each in measures]
+        table.add_row(row.name, *cells, f"{row.trajectories.estimate:,.0f}")
+    console.width = max(console.width, _WIDTH)  # A narrow terminal breaks lines, not numbers.
+    console.print(table)
+    console.print(
+        "ratio: of tr Cov(ĝ) to that of rewards-to-go without a baseline; trajectories: as many as"
+        f" have the standard error of {count} without a baseline."
+    )
+    for row in _swept(results):
+        factors = ", ".join(
+            f"{trace.estimate * size / row.trace.estimate:.2f} (N = {size})"
+            for size, trace in zip(row.sweep.sizes, row.sweep.traces, strict=True)
+        )
+        console.print(
+            f"N tr Cov of batches of N, {row.name}: {factors}; slope {row.sweep.slope:.2f}",
+        )
+
+
+def scalars(results: Results) -> dict[str, float]:
+    """Returns TensorBoard tags and their values, an estimate for each measure of each row."""
+    values = {}
+    for row in results.rows:
+        for measure in _MEASURES:
+            tag = f"variance_{measure}/{row.name.replace(' ', '_')}"
+            values[tag] = getattr(row, measure).estimate
+    return values
+
+
+def write(results: Results, folder: Path) -> None:
+    """Writes ``variance.csv`` and ``batch_sizes.csv``.
+
+    Raises:
+        TrainingError: they cannot be written.
+    """
+    table: list[list[object]] = [["estimator", "curve", *_columns(_MEASURES)]]
+    sizes: list[list[object]] = [["estimator", "batch_size", *_columns(("trace",)), "slope"]]
+    for row in results.rows:
+        measures = [number for name in _MEASURES for number in getattr(row, name)]
+        table.append([row.name, row.curve or "", *measures])
+        for size, trace in zip(row.sweep.sizes, row.sweep.traces, strict=True):
+            sizes.append([row.name, size, *trace, row.sweep.slope])
+    for name, lines in (("variance.csv", table), ("batch_sizes.csv", sizes)):
+        try:
+            with (folder / name).open("w", newline="") as file:
+                csv.writer(file).writerows(lines)
+        except OSError as error:
+            raise cannot_write(folder / name, error) from error
+
+
+def _columns(measures: tuple[str, ...]) -> list[str]:
+    return [f"{name}{end}" for name in measures for end in ("", "_low", "_high")]
+
+
+def _cell(interval: Interval) -> str:
+    return f"{interval.estimate:.2g} [{interval.low:.2g}, {interval.high:.2g}]"
+
+
+def _swept(results: Results) -> list[Row]:
+    """The first row, which has no baseline in the lecture's choice, and the learner's own."""
+    return [results.rows[0], results.rows[-1]] if results.rows[0].sweep.sizes else []

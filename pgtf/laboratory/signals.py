@@ -1,0 +1,194 @@
+"""What multiplies ∇ log π under a combination, with baselines and critics fitted across halves."""
+
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pgtf.critics import Critic, Estimates
+from pgtf.errors import ConfigurationError
+from pgtf.estimators import MonteCarlo
+from pgtf.laboratory.combinations import Combination
+from pgtf.laboratory.fitting import ValueFit, restore
+from pgtf.laboratory.gradients import columns
+from pgtf.learner import Evaluation, Learner
+from pgtf.losses import explained_variance
+from pgtf.trajectory import Trajectory
+
+_SEED = (3, 0x1AB)
+
+
+class Signal(NamedTuple):
+    """Of all N trajectories.
+
+    Attributes:
+        weighted_advantage: [T, N] w A, what ``gradients.column_gradients`` takes.
+        share: [N] of what ĝ is divided by.
+    """
+
+    weighted_advantage: tf.Tensor
+    share: tf.Tensor
+
+
+class Signals:
+    """Computes signals on one set of trajectories, with the learner's own code.
+
+    Baselines and critics that are fitted are fitted on one half of the trajectories and used on the
+    other (cross-fitting): a baseline that had seen the returns that it is subtracted from would
+    bias the gradient.
+
+    Args:
+        learner: built; its policy collected the trajectories. None of its weights is moved.
+        trajectory: T steps of N trajectories, N even.
+        spaces: of one environment's observations and of its actions.
+        fit: of critics and of baselines with a network of their own.
+        reduction: of the learner as configured.
+
+    Attributes:
+        explained_variance: of each fitted critic on the halves it did not see, by discount.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        trajectory: Trajectory,
+        spaces: tuple[gym.Space, gym.Space],
+        fit: ValueFit,
+        reduction: str,
+    ):
+        self._learner = learner.variant(entropy_bonus=None, reduction=reduction)
+        self._spaces = spaces
+        self._fit = fit
+        count = trajectory.mask.shape[1]
+        self._whole = trajectory
+        halves = [columns(0, count // 2, trajectory), columns(count // 2, count, trajectory)]
+        self._halves: list[Trajectory] = [half for (half,) in halves]
+        self._seed = tf.constant(_SEED, tf.int32)
+        self._log_probs = [self._log_prob(half) for half in self._halves]
+        self._fresh: dict[int, list[np.ndarray]] = {}
+        self._fitted: dict[tuple[int, float, int], list[np.ndarray]] = {}
+        self._explained: dict[float, list[float]] = {}
+
+    @property
+    def explained_variance(self) -> dict[float, float]:
+        """Of the fitted values on the half that they were not fitted on, by discount."""
+        return {discount: float(np.mean(each)) for discount, each in self._explained.items()}
+
+    def of(self, combination: Combination, reduction: str) -> Signal:
+        """Returns a combination's signal under a reduction.
+
+        Raises:
+            ConfigurationError: its parts do not fit each other, or share weights with the learner.
+        """
+        self._build(combination)
+        view = self._learner.variant(
+            critic=combination.critic,
+            baseline=combination.baseline,
+            returns=combination.returns,
+            discount=self._discount(combination),
+            reduction=reduction,
+        )
+        loss = tf.function(_advantage_and_returns(view), autograph=False)
+        advantages = []
+        for i, half in enumerate(self._halves):
+            other = self._halves[1 - i]
+            for regressor in view.regressors:
+                self._install(regressor, combination, i)
+            baseline = view.baseline
+            if baseline is not None and baseline.regressor is None:
+                restore(_own(combination), self._fresh[id(baseline)])
+                _, returns = loss(other, self._log_probs[1 - i], self._seed)
+                learned = tf.cast(view.step_weights(other)[0] > 0, tf.float32)
+                baseline.update(other, returns, learned)
+            advantages.append(loss(half, self._log_probs[i], self._seed)[0])
+        return self._weighted(view, tf.concat(advantages, axis=1))
+
+    def as_configured(self) -> Signal:
+        """Returns the signal of the learner as it stands, with its own critic and baseline."""
+        loss = tf.function(_advantage_and_returns(self._learner), autograph=False)
+        log_prob = tf.concat(self._log_probs, axis=1)
+        return self._weighted(self._learner, loss(self._whole, log_prob, self._seed)[0])
+
+    def _build(self, combination: Combination) -> None:
+        """Makes the variables of a combination's parts, where they are not made yet."""
+        parts = [part for part in (combination.critic, combination.baseline) if part is not None]
+        for part in parts:
+            if id(part) in self._fresh:
+                continue
+            if isinstance(part, Critic):
+                part.build(*self._spaces)
+            else:
+                part.build(*self._spaces, combination.critic)
+            shared = {id(variable) for variable in self._learner.weights}
+            if any(id(variable) in shared for variable in part.variables):
+                raise ConfigurationError(
+                    f"{combination.name!r}: {type(part).__name__} shares weights with what is"
+                    " measured, which fitting it would move: bind a network of its own."
+                )
+            own = part.variables if isinstance(part, Critic) else _own(combination)
+            self._fresh[id(part)] = [variable.numpy() for variable in own]
+
+    def _weighted(self, view: Learner, advantage: tf.Tensor) -> Signal:
+        weight, share = view.step_weights(self._whole)
+        # Where a step does not count, its advantage may be anything.
+        return Signal(tf.where(weight > 0, weight * advantage, 0.0), share)
+
+    def _discount(self, combination: Combination) -> float:
+        own = combination.discount
+        return self._learner.discount if own is None else own
+
+    def _log_prob(self, half: Trajectory) -> tf.Tensor:
+        observation = tf.nest.map_structure(lambda x: x[:-1], half.observation)
+        return self._learner.policy.distribution(observation).log_prob(half.action)
+
+    def _install(self, regressor: Critic, combination: Combination, half: int) -> None:
+        """Gives a regressor the weights that were fitted on the half that is not this one."""
+        discount = self._discount(combination)
+        key = (id(regressor), discount, half)
+        if key not in self._fitted:
+            self._fitted[key] = self._fit_on(regressor, discount, 1 - half, half)
+        restore(regressor.variables, self._fitted[key])
+
+    def _fit_on(self, regressor: Critic, discount: float, half: int, other: int) -> list[Any]:
+        view = self._learner.variant(
+            critic=None, baseline=None, returns=MonteCarlo(), discount=discount
+        )
+        loss = tf.function(_advantage_and_returns(view), autograph=False)
+        masks = [tf.cast(view.step_weights(each)[0] > 0, tf.float32) for each in self._halves]
+        returns = [
+            loss(each, log_prob, self._seed)[1]
+            for each, log_prob in zip(self._halves, self._log_probs, strict=True)
+        ]
+        fresh = self._fresh.get(id(regressor))
+        if fresh is None:  # The network of a baseline's own.
+            fresh = self._fresh[id(regressor)] = [x.numpy() for x in regressor.variables]
+        restore(regressor.variables, fresh)
+        self._fit.run(regressor, self._halves[half], returns[half], masks[half])
+        prediction = regressor.predict(self._halves[other])
+        explained = explained_variance(prediction, returns[other], masks[other])
+        self._explained.setdefault(discount, []).append(float(explained))
+        return [variable.numpy() for variable in regressor.variables]
+
+
+def _own(combination: Combination) -> list[keras.Variable]:
+    """The baseline's variables; Keras counts those of the critic that it was built with, too."""
+    critic = combination.critic
+    others = set() if critic is None else {id(variable) for variable in critic.variables}
+    baseline = combination.baseline
+    return [v for v in baseline.variables if id(v) not in others] if baseline is not None else []
+
+
+def _advantage_and_returns(view: Learner) -> Any:
+    """What the learner's loss makes of a trajectory: advantages and returns, [T, B] each."""
+
+    def compute(trajectory: Trajectory, log_prob: tf.Tensor, seed: tf.Tensor) -> Any:
+        estimates: Estimates | None = None
+        if view.critic is not None:
+            estimates = view.critic.evaluate(trajectory, view.policy, seed)
+        known = Evaluation(log_prob, tf.zeros_like(log_prob), estimates)
+        _, metrics = view.loss(trajectory, seed, known)
+        return metrics["advantage"], metrics["returns"]
+
+    return compute

@@ -1,0 +1,34 @@
+"""``python -m pgtf.variance`` as a user meets it."""
+
+import csv
+from pathlib import Path
+
+from pgtf.laboratory.figure import check
+from tests.short_runs import flags, start, train
+
+SMALL = flags("VarianceLaboratory.num_trajectories = 8", "VarianceLaboratory.batch_sizes = (1, 2)")
+
+
+def test_a_run_is_measured_from_its_checkpoint(tmp_path: Path) -> None:
+    check()  # matplotlib is one of the tests' extras
+    train(tmp_path / "run", "Evaluation.every = None", files=("reinforce.gin",))
+    bindings = [*SMALL, *flags("VarianceLaboratory.combinations = [@Combination()]")]
+    bindings += flags("Combination.name = 'mine'", "Combination.baseline = @TimeDependent()")
+    arguments = [f"--run={tmp_path}/run", f"--logdir={tmp_path}/out", *bindings]
+    process = start("pgtf.variance", *arguments, cwd=tmp_path)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert "tr Cov" in out
+    with (tmp_path / "out" / "variance.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["estimator"] for row in rows] == ["mine", "as configured"]
+    assert float(rows[0]["trace_low"]) <= float(rows[0]["trace"]) <= float(rows[0]["trace_high"])
+    assert (tmp_path / "out" / "variance.png").read_bytes().startswith(b"\x89PNG")
+    assert list((tmp_path / "out").glob("*tfevents*"))
+
+
+def test_what_cannot_be_measured_is_said_in_one_sentence(tmp_path: Path) -> None:
+    process = start("pgtf.variance", f"--run={tmp_path}", cwd=tmp_path)
+    _, err = process.communicate()
+    assert process.returncode == 2
+    assert err == f"pgtf: --run={tmp_path} holds no run: there is no config.gin in it.\n"
