@@ -14,7 +14,12 @@ from pgtf.trainers.trainer import Trainer
 
 assert parts.__all__  # Registers every part.
 
-APART = ("train", "runtime", "Evaluation", "Gaussian")
+APART = ("train", "runtime", "Evaluation", "Gaussian", "VarianceLaboratory", "lecture_combinations")
+# Lines that serve only some of the files which go with them.
+ELSEWHERE = {
+    *("TOTAL_STEPS", "AsynchronousTrainer.environment", "EvolutionTrainer.environment"),
+    "VCritic.network",  # of the laboratory's combinations
+}
 SHIPPED = sorted(
     str(path.relative_to(bindings.shipped_files()))
     for path in bindings.shipped_files().rglob("*.gin")
@@ -254,7 +259,7 @@ def test_shipped_file_is_made_without_a_warning_and_uses_all_its_lines(file: str
         for b in own
         if b.key.replace("gin.", "") not in used and b.key.split(".")[0] not in APART
     }
-    assert unused == set()
+    assert unused <= ELSEWHERE
 
 
 def test_binding_that_nothing_uses_is_warned_about_by_file_and_line() -> None:

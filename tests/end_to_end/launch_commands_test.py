@@ -22,8 +22,8 @@ case "$*" in
     "-m pip --version") exit ;;
     "-m pip install"*) sleep "${STUB_SLEEP:-0}" ;;
 esac
-printf '%s|' "${PWD##*/}" "${@:2}" >>"$STUB_LOG"
-echo >>"$STUB_LOG"
+printf -v line '%s|' "${PWD##*/}" "${@:2}"
+echo "$line" >>"$STUB_LOG"
 [[ "$*" != *"${STUB_FAILS:-no such argument}"* ]]
 """
 
