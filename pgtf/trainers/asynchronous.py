@@ -7,6 +7,7 @@ from typing import Any
 import gin
 import keras
 import numpy as np
+import tensorflow as tf
 from keras.optimizers.schedules import LearningRateSchedule
 
 from pgtf.diagnostics import tags
@@ -21,7 +22,7 @@ from pgtf.schedules import OverEnvironmentSteps
 from pgtf.trainers.crew import Crew
 from pgtf.trainers.shared import SharedLearner
 from pgtf.trainers.synchronous import seeded
-from pgtf.trainers.trainer import Report, Trainer
+from pgtf.trainers.trainer import Report, Trainer, uncompilable
 from pgtf.trainers.worker import Outcome, Worker
 
 _SLICE = 0.25  # Seconds that workers run between two parkings.
@@ -171,8 +172,16 @@ class AsynchronousTrainer(Trainer):
         Raises:
             EnvironmentFailure: an environment raised, and ``max_environment_failures`` are over; it
                 names the worker and the environment.
+            ConfigurationError: XLA cannot compile what is bound.
         """
-        return self._report(self.crew.run(limit, _SLICE))
+        try:
+            return self._report(self.crew.run(limit, _SLICE))
+        except tf.errors.InvalidArgumentError as error:
+            if operation := uncompilable(error):
+                raise ConfigurationError(
+                    f"XLA cannot compile {operation}: bind AsynchronousTrainer.jit_compile = False."
+                ) from error
+            raise
 
     def stop(self) -> None:
         """Makes the workers park after the rollouts they are in, for good."""

@@ -19,7 +19,7 @@ from pgtf.rollout import Carry, Rollouts
 from pgtf.scan import UNROLLED, scan_while
 from pgtf.schedules import OverEnvironmentSteps
 from pgtf.trainers.synchronous import SynchronousTrainer, seeded
-from pgtf.trainers.trainer import Report, Trainer
+from pgtf.trainers.trainer import Report, Trainer, uncompilable
 
 _STEPS_PER_CALL = 50_000
 
@@ -110,8 +110,21 @@ class SeedsTrainer(Trainer):
         self._several = tf.function(self._iterate_several, autograph=False, jit_compile=True)
 
     def iterate(self, limit: int) -> Report:
-        """Trains every seed for a moment; see ``Trainer.iterate``."""
-        count, scalars, episodes, advantage = self._several(tf.constant(limit, tf.int64))
+        """Trains every seed for a moment; see ``Trainer.iterate``.
+
+        Raises:
+            ConfigurationError: XLA cannot compile what is bound.
+        """
+        try:
+            outputs = self._several(tf.constant(limit, tf.int64))
+        except tf.errors.InvalidArgumentError as error:
+            if operation := uncompilable(error):
+                raise ConfigurationError(
+                    f"train.num_seeds > 1 needs XLA, which cannot compile {operation}: bind another"
+                    " part, or train.num_seeds = 1."
+                ) from error
+            raise
+        count, scalars, episodes, advantage = outputs
         n = int(count)
         self.steps.assign(tf.reduce_min(self._member_steps))
         tags = dict(zip(self._names, scalars.numpy()[:n].mean(axis=(0, 1)), strict=True))

@@ -4,6 +4,7 @@ from typing import Any
 
 import gin
 import tensorflow as tf
+from absl import logging
 
 from pgtf import rollout as rollouts
 from pgtf.acting import TapedActing
@@ -13,7 +14,7 @@ from pgtf.environments.gym import GymEnvironment
 from pgtf.learner import Learner, Metrics
 from pgtf.rollout import Carry, Episodes, Played, Rollouts, assembled
 from pgtf.scan import UNROLLED, scan_while
-from pgtf.trainers.trainer import Report, Trainer
+from pgtf.trainers.trainer import Report, Trainer, uncompilable
 
 _STEPS_PER_CALL = {False: 2_000, True: 50_000}  # by Environment.compiled
 
@@ -61,15 +62,18 @@ class SynchronousTrainer(Trainer):
             and self.rollout.num_steps <= UNROLLED
             and TapedActing.supports(self.learner)
         )
-        self._act = tf.function(self.policy.act, autograph=False, jit_compile=self.jit_compile)
-        static = self.rollout.static(environment)
-        self._learn = tf.function(
-            self._update, autograph=False, jit_compile=self.jit_compile and static
-        )
         self._carry = self._start()
         self._saved_carry: list[tf.Variable] = []
         if environment.compiled:
             self._saved_carry = [tf.Variable(leaf) for leaf in tf.nest.flatten(self._carry)]
+        self._trace()
+
+    def _trace(self) -> None:
+        self._act = tf.function(self.policy.act, autograph=False, jit_compile=self.jit_compile)
+        static = self.rollout.static(self.environment)
+        self._learn = tf.function(
+            self._update, autograph=False, jit_compile=self.jit_compile and static
+        )
         specs = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), self._carry)
         self._iteration = tf.function(self._iterate_once, autograph=False).get_concrete_function(
             specs
@@ -79,7 +83,7 @@ class SynchronousTrainer(Trainer):
             self._several = tf.function(
                 self._iterate_several,
                 autograph=False,
-                jit_compile=self.jit_compile and environment.compiled,
+                jit_compile=self.jit_compile and self.environment.compiled,
             )
 
     def saving(self) -> None:
@@ -100,7 +104,29 @@ class SynchronousTrainer(Trainer):
             self._carry = self._start()
 
     def iterate(self, limit: int) -> Report:
-        """Trains for a moment; see ``Trainer.iterate``."""
+        """Trains for a moment; see ``Trainer.iterate``.
+
+        What XLA cannot compile (a part of the user's that calls Python, say) runs without it, and
+        the log says so.
+        """
+        try:
+            return self._iterate(limit)
+        except tf.errors.InvalidArgumentError as error:
+            unsupported = uncompilable(error)
+            if unsupported is None:
+                raise
+            logging.warning(
+                "XLA cannot compile %s: training goes on without XLA, which is slower."
+                " SynchronousTrainer.jit_compile = False does so from the start.",
+                unsupported,
+            )
+        self.jit_compile = False
+        self._trace()
+        if not self.environment.compiled:
+            self._carry = self._start()  # The steps that led here are lost.
+        return self._iterate(limit)
+
+    def _iterate(self, limit: int) -> Report:
         if self._several is not None:
             self._carry, count, metrics, episodes, histograms = self._several(
                 self._carry, tf.constant(limit, tf.int64)

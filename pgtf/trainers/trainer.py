@@ -1,6 +1,7 @@
 """The contract between the training loop and what drives learning."""
 
 import abc
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -11,6 +12,14 @@ import tensorflow as tf
 from pgtf.environments.base import Environment
 from pgtf.learner import Learner
 from pgtf.policies.policy import Policy
+
+_UNSUPPORTED = re.compile(r"unsupported operations.*?XLA_\w+: (\w+)", re.DOTALL)
+
+
+def uncompilable(error: tf.errors.OpError) -> str | None:
+    """Returns the operation that XLA could not compile, if that is what went wrong."""
+    found = _UNSUPPORTED.search(str(error))
+    return found[1] if found else None
 
 
 class Report(NamedTuple):
