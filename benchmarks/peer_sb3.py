@@ -6,27 +6,74 @@
 
 Two networks of 64×64 tanh, T = 5, RMSProp 7e-4 (falling to zero over the run when a score is
 sought). Prints a line of JSON; ``solved_at`` is a time of the clock, null when the score was not
-reached within 500,000 steps.
+reached within 500,000 steps. ``benchmarks/threads.py --peer`` runs it with ``--turns``; its
+environments need ale-py, opencv-python-headless and mujoco as well.
 """
 
 import argparse
 import json
+import sys
 import time
 
 import gymnasium as gym
 import numpy as np
 import torch
 from stable_baselines3 import A2C
-from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.env_util import make_atari_env, make_vec_env
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.vec_env import VecFrameStack
 
 TOTAL_STEPS = 500_000
 
 
-def agent(environment: str, num_envs: int, seed: int, schedule: bool) -> A2C:
+class AtariNetwork(BaseFeaturesExtractor):
+    """The network of A3C (Mnih et al. 2016), as pgtf's ``AtariNetwork``."""
+
+    def __init__(self, observation_space: gym.spaces.Box):
+        super().__init__(observation_space, 256)
+        self.layers = torch.nn.Sequential(
+            torch.nn.Conv2d(observation_space.shape[0], 16, 8, 4),
+            torch.nn.ReLU(),
+            torch.nn.Conv2d(16, 32, 4, 2),
+            torch.nn.ReLU(),
+            torch.nn.Flatten(),
+            torch.nn.Linear(32 * 9 * 9, 256),
+            torch.nn.ReLU(),
+        )
+
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
+        return self.layers(observations)
+
+
+def agent(args: argparse.Namespace) -> A2C:
     """An A2C on vector environments that are stepped one by one, as ours are."""
-    envs = make_vec_env(environment, num_envs, seed=seed)
-    rate = (lambda left: 7e-4 * left) if schedule else 7e-4
-    return A2C("MlpPolicy", envs, learning_rate=rate, n_steps=5, seed=seed, device="cpu")
+    rate = (lambda left: 7e-4 * left) if args.score is not None else 7e-4
+    settings = {"learning_rate": rate, "n_steps": args.rollout, "seed": args.seed, "device": "cpu"}
+    if not args.atari:
+        envs = make_vec_env(args.environment, args.envs, seed=args.seed)
+        return A2C("MlpPolicy", envs, **settings)
+    import ale_py
+
+    gym.register_envs(ale_py)
+    envs = VecFrameStack(make_atari_env(args.environment, args.envs, seed=args.seed), 4)
+    network = {"features_extractor_class": AtariNetwork, "net_arch": []}
+    return A2C("CnnPolicy", envs, policy_kwargs=network, **settings)
+
+
+def serve(model: A2C) -> None:
+    """Trains for as many seconds as each line of the standard input says."""
+    print("ready", flush=True)
+    for line in sys.stdin:
+        first, began = model.num_timesteps, time.perf_counter()
+        until, processor = began + float(line), time.process_time()
+        model.learn(
+            2**40,
+            callback=lambda *_, until=until: time.perf_counter() < until,
+            reset_num_timesteps=False,
+        )
+        wall, busy = time.perf_counter() - began, time.process_time() - processor
+        rate = (model.num_timesteps - first) / wall
+        print(json.dumps({"steps_per_second": rate, "cores": busy / wall}), flush=True)
 
 
 def mean_return(model: A2C, environment: str, episodes: int) -> float:
@@ -58,11 +105,17 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=50_000, help="of a measurement of speed")
     parser.add_argument("--score", type=float, help="greedy mean return over 100 episodes")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rollout", type=int, default=5, help="steps between two updates")
+    parser.add_argument("--atari", action="store_true", help="frames, and A3C's network for them")
+    parser.add_argument("--turns", action="store_true", help="serve turns; see threads.py")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    model = agent(args.environment, args.envs, args.seed, args.score is not None)
+    model = agent(args)
     if args.score is None:
-        model.learn(args.envs * 5 * 20)
+        model.learn(args.envs * args.rollout * 20)
+        if args.turns:
+            serve(model)
+            return
         began = time.perf_counter()
         model.learn(args.steps, reset_num_timesteps=False)
         rate = args.steps / (time.perf_counter() - began)

@@ -2,22 +2,27 @@
 
     python benchmarks/threads.py                    # every environment, 1, 2 and 4 workers
     python benchmarks/threads.py --only pong --workers 1 2
+    python benchmarks/threads.py --peer peer/bin/python    # and Stable-Baselines3's A2C
 
-Every configuration runs in a process of its own and is measured after a warm-up that traces and
-compiles; the configurations take turns, so that a machine whose speed drifts does not favour one of
-them. ``cores`` is processor time over wall time: how many cores were busy. Prints a table of
-medians, and a line of JSON for each measurement as it comes.
+Every configuration has a process of its own, which traces, compiles and warms up, and then stands
+still until its turn. Turns are short and go round, so that a machine whose speed drifts favours
+none of them, and ratios are taken within a round. ``cores`` is processor time over wall time: how
+many cores were busy. The peer, ``benchmarks/peer_sb3.py``, has as many environments as there are
+workers, and the same rollouts and networks; it needs an interpreter with Stable-Baselines3. Prints
+a line of JSON for each turn as it comes, and a table of medians with the quartiles of the ratio.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
 import subprocess
 import sys
 import time
-from collections import defaultdict
-from typing import NamedTuple
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
 
 
 class Task(NamedTuple):
@@ -26,16 +31,24 @@ class Task(NamedTuple):
     Attributes:
         files: gin files.
         bindings: on top of them.
+        peer: arguments of ``peer_sb3.py`` for the same task, or None where it has none.
     """
 
     files: list[str]
     bindings: list[str]
+    peer: list[str] | None = None
 
 
 TASKS = {
-    "pong": Task(["a3c.gin", "envs/pong.gin"], []),
-    "cartpole": Task(["a3c.gin"], []),
-    "halfcheetah": Task(["a3c_continuous.gin"], ["ENVIRONMENT = 'HalfCheetah-v5'"]),
+    "pong": Task(
+        ["a3c.gin", "envs/pong.gin"], [], ["PongNoFrameskip-v4", "--rollout", "20", "--atari"]
+    ),
+    "cartpole": Task(["a3c.gin"], [], ["CartPole-v1"]),
+    "halfcheetah": Task(
+        ["a3c_continuous.gin"],
+        ["ENVIRONMENT = 'HalfCheetah-v5'"],
+        ["HalfCheetah-v5", "--rollout", "16"],
+    ),
     "compiled-cartpole": Task(["a3c.gin", "envs/compiled.gin"], []),
     "compiled-cartpole-64": Task(["a3c.gin", "envs/compiled.gin"], ["NUM_ENVS = 64"]),
 }
@@ -52,11 +65,11 @@ class Rate(NamedTuple):
 
     steps_per_second: float
     cores: float
-    policy_lag: float
+    policy_lag: float = 0.0
 
 
-def measure(task: Task, workers: int, extra: list[str], seconds: float) -> Rate:
-    """Trains in this process for a while."""
+def serve(task: Task, workers: int, extra: list[str]) -> None:
+    """Trains in this process, for as many seconds as each line of the standard input says."""
     import gin
     import keras
 
@@ -69,66 +82,131 @@ def measure(task: Task, workers: int, extra: list[str], seconds: float) -> Rate:
     keras.utils.set_random_seed(0)
     trainer = gin.get_configurable("AsynchronousTrainer")()
     trainer.build(0)
-    never = 2**62
-    until = time.perf_counter() + seconds / 4
-    trainer.iterate(never)
-    while time.perf_counter() < until:
-        trainer.iterate(never)
-    first, began, processor = int(trainer.steps.numpy()), time.perf_counter(), time.process_time()
-    lags = []
-    while time.perf_counter() < began + seconds:
-        lags.append(trainer.iterate(never).scalars["train/policy_lag"])
-    wall, busy = time.perf_counter() - began, time.process_time() - processor
-    rate = (int(trainer.steps.numpy()) - first) / wall
+
+    def train(seconds: float) -> Rate:
+        first, lags = int(trainer.steps.numpy()), []
+        began, processor = time.perf_counter(), time.process_time()
+        while time.perf_counter() < began + seconds:
+            lags.append(trainer.iterate(2**62).scalars["train/policy_lag"])
+        wall, busy = time.perf_counter() - began, time.process_time() - processor
+        rate = (int(trainer.steps.numpy()) - first) / wall
+        return Rate(rate, busy / wall, statistics.mean(lags))
+
+    trainer.iterate(2**62)  # Compiles.
+    train(2.0)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print(json.dumps(train(float(line))._asdict()), flush=True)
     trainer.close()
-    return Rate(rate, busy / wall, statistics.mean(lags))
 
 
-def elsewhere(task: str, workers: int, args: argparse.Namespace) -> Rate:
-    """Measures in a process of its own."""
-    command = [sys.executable, __file__, "--here", f"--only={task}", f"--workers={workers}"]
-    command += [f"--seconds={args.seconds}", *(f"--gin_param={x}" for x in args.gin_param)]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return Rate(*json.loads(output.splitlines()[-1]))
+class Contestant:
+    """A configuration in a process of its own that trains when it is told to."""
+
+    def __init__(self, command: list[str]):
+        self._command = command
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._read()
+
+    def _read(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{' '.join(self._command)} has ended early.")
+        return line
+
+    def train(self, seconds: float) -> Rate:
+        """Lets it train for a while."""
+        assert self._process.stdin is not None
+        print(seconds, file=self._process.stdin, flush=True)
+        return Rate(**json.loads(self._read()))
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.communicate()
+
+
+@contextlib.contextmanager
+def contestants(name: str, args: argparse.Namespace) -> Iterator[dict[tuple[str, int], Contestant]]:
+    """Starts, one after the other, what takes turns on a task; by side and number of workers."""
+    task, started = TASKS[name], dict[tuple[str, int], Contestant]()
+    ours = [sys.executable, __file__, "--here", f"--only={name}"]
+    ours += [f"--gin_param={binding}" for binding in args.gin_param]
+    try:
+        for workers in args.workers:
+            started["pgtf", workers] = Contestant([*ours, "--workers", str(workers)])
+        for workers in args.workers if args.peer and task.peer else ():
+            script = str(Path(__file__).with_name("peer_sb3.py"))
+            command = [args.peer, script, *(task.peer or ()), "--envs", str(workers), "--turns"]
+            started["peer", workers] = Contestant(command)
+        yield started
+    finally:
+        for contestant in started.values():
+            contestant.close()
+
+
+def measure(name: str, args: argparse.Namespace) -> dict[tuple[str, int], list[Rate]]:
+    """Lets everything that trains on a task take turns."""
+    with contestants(name, args) as started:
+        rates: dict[tuple[str, int], list[Rate]] = {key: [] for key in started}
+        for _ in range(args.rounds):
+            for (side, workers), contestant in started.items():
+                rate = contestant.train(args.seconds)
+                rates[side, workers].append(rate)
+                turn: dict[str, Any] = {"task": name, "side": side, "workers": workers}
+                print(json.dumps(turn | rate._asdict()), flush=True)
+    return rates
+
+
+def ratio(rates: list[Rate], others: list[Rate]) -> str:
+    """The median of the ratios within each round, and their quartiles."""
+    ratios = [a.steps_per_second / b.steps_per_second for a, b in zip(rates, others, strict=True)]
+    if len(ratios) == 1:
+        return f"{ratios[0]:.2f}"
+    low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+    return f"{middle:.2f} ({low:.2f}–{high:.2f})"
 
 
 def main() -> None:
-    """Measures every configuration, or the one asked for in this process."""
+    """Measures every configuration, or serves the one asked for in this process."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=TASKS, help="only this environment")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
-    parser.add_argument("--runs", type=int, default=5, help="measurements of each configuration")
-    parser.add_argument("--seconds", type=float, default=8.0, help="length of a measurement")
+    parser.add_argument("--rounds", type=int, default=15, help="turns of each configuration")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of a turn")
     parser.add_argument("--gin_param", action="append", default=[], help="a further binding")
-    parser.add_argument("--here", action="store_true", help="one measurement in this process")
+    parser.add_argument("--peer", help="an interpreter that has Stable-Baselines3")
+    parser.add_argument("--here", action="store_true", help="serve turns in this process")
     args = parser.parse_args()
     if args.here:
-        rate = measure(TASKS[args.only], args.workers[0], args.gin_param, args.seconds)
-        print(json.dumps(rate))
+        serve(TASKS[args.only], args.workers[0], args.gin_param)
         return
 
-    configurations = [
-        (name, workers) for name in TASKS if args.only in (None, name) for workers in args.workers
-    ]
-    rates: dict[tuple[str, int], list[Rate]] = defaultdict(list)
-    for _ in range(args.runs):
-        for name, workers in configurations:
-            rate = elsewhere(name, workers, args)
-            rates[name, workers].append(rate)
-            print(json.dumps({"task": name, "workers": workers} | rate._asdict()), flush=True)
-    print(f"\n{os.cpu_count()} cores, medians of {args.runs}:\n")
-    print("| environment | workers | steps/s | against 1 worker | cores | policy lag |")
-    print("|---|---|---|---|---|---|")
-    for (name, workers), measured in rates.items():
-        median = Rate(*(statistics.median(column) for column in zip(*measured, strict=True)))
-        ratios = [
-            rate.steps_per_second / one.steps_per_second
-            for rate, one in zip(measured, rates[name, args.workers[0]], strict=True)
-        ]
-        print(
-            f"| {name} | {workers} | {median.steps_per_second:,.0f}"
-            f" | {statistics.median(ratios):.2f} | {median.cores:.2f} | {median.policy_lag:.2f} |"
-        )
+    names = [name for name in TASKS if args.only in (None, name)]
+    measured = {name: measure(name, args) for name in names}
+    first = args.workers[0]
+    print(f"\n{os.cpu_count()} cores, {args.rounds} rounds of {args.seconds:g} seconds:\n")
+    print(
+        f"| environment | workers | steps/s | against {first} | cores | policy lag"
+        " | peer's steps/s | against the peer |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for name, rates in measured.items():
+        for workers in args.workers:
+            mine = rates["pgtf", workers]
+            median = Rate(*(statistics.median(column) for column in zip(*mine, strict=True)))
+            cells = [name, str(workers), f"{median.steps_per_second:,.0f}"]
+            cells += [ratio(mine, rates["pgtf", first])]
+            cells += [f"{median.cores:.2f}", f"{median.policy_lag:.2f}"]
+            peer = rates.get(("peer", workers))
+            if peer:
+                middle = statistics.median(rate.steps_per_second for rate in peer)
+                cells += [f"{middle:,.0f}", ratio(mine, peer)]
+            else:
+                cells += ["–", "–"]
+            print(f"| {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

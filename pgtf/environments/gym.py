@@ -29,6 +29,8 @@ _EXTRAS = {
     "opencv": "atari",
     "pygame": "classic-control",
 }
+# Gymnasium's vectorised CartPole takes as long for any of these numbers as the loop for six.
+_FEW_COPIES = 4
 # Namespaces of ids that a module registers when it is imported.
 _MODULES = {"ALE": "ale_py"}
 
@@ -46,7 +48,8 @@ class GymEnvironment(Environment):
         vectorization: how the copies are stepped. 'loop': one after the other in this process;
             'async': each in a process of its own; 'vector_entry_point': by the vectorised
             implementation that comes with the environment; 'auto': the last where there is one
-            and no wrapper is bound, else the first.
+            and no wrapper is bound, else the first. For up to 4 copies 'auto' takes the loop there
+            too, if single environments are the same task: it is faster for so few.
 
     Raises:
         ConfigurationError: the id is unknown, a package it needs is missing, the environment
@@ -85,10 +88,9 @@ class GymEnvironment(Environment):
 
     def _make(self, vectorization: str) -> EnvironmentLoop | LibraryVector:
         spec = _imported_spec(self.name)
-        if vectorization == "auto":
-            offered = spec.vector_entry_point is not None and not self.wrappers
-            vectorization = "vector_entry_point" if offered else "loop"
-        if vectorization == "loop":
+        if vectorization == "auto" and spec.vector_entry_point is not None and not self.wrappers:
+            return self._faster()
+        if vectorization in ("auto", "loop"):
             return EnvironmentLoop([self.make] * self.num_envs)
         if vectorization == "async":
             with _ctrl_c_ignored():
@@ -102,6 +104,20 @@ class GymEnvironment(Environment):
             self.name, self.num_envs, vectorization_mode=vectorization, **self.kwargs
         )
         return LibraryVector(envs)
+
+    def _faster(self) -> EnvironmentLoop | LibraryVector:
+        """The vectorised implementation, or for few copies the loop if it is the same task."""
+        vector = self._make("vector_entry_point")
+        if self.num_envs > _FEW_COPIES:
+            return vector
+        try:
+            loop = self._make("loop")
+        except TypeError:  # Some keyword arguments are the vectorised implementation's alone.
+            return vector
+        spaces = [(host.observation_space, host.action_space) for host in (loop, vector)]
+        faster, other = (loop, vector) if spaces[0] == spaces[1] else (vector, loop)
+        other.close()
+        return faster
 
     def make(self, **kwargs: Any) -> gym.Env:
         """Makes one copy, wrapped; ``kwargs`` are added to those bound."""

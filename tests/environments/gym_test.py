@@ -357,3 +357,30 @@ def test_spaces_without_a_fixed_shape_are_refused(
     monkeypatch.setattr(toy_environments.Endless, which, gym.spaces.Text(3))
     with pytest.raises(ConfigurationError, match="Text spaces are not supported"):
         GymEnvironment("tests.toy_environments:Endless-v0")
+
+
+@pytest.mark.parametrize(
+    ("id", "num_envs", "kwargs", "vectorised"),
+    [
+        ("CartPole-v1", 1, {}, False),
+        ("CartPole-v1", 4, {}, False),
+        ("CartPole-v1", 5, {}, True),
+        # Single Atari environments show other pictures, and know no stacked frames.
+        ("ALE/Pong-v5", 1, {}, True),
+        ("ALE/Pong-v5", 1, {"stack_num": 2}, True),
+    ],
+)
+def test_few_copies_of_the_same_task_are_stepped_one_by_one(
+    id: str, num_envs: int, kwargs: dict[str, Any], vectorised: bool
+) -> None:
+    environment = GymEnvironment(id, num_envs, kwargs)
+    try:
+        # Only copies that are stepped one by one take a seed each.
+        assert environment.seeds_each is not vectorised
+        reset, step = compiled(environment)
+        state, observation = reset(tf.constant([0, 1]))
+        assert observation.shape == (num_envs, *environment.observation_space.shape)
+        _, moved = step(state, tf.zeros((num_envs,), tf.int64))
+        assert moved.mask.numpy().tolist() == [1.0] * num_envs
+    finally:
+        environment.close()
