@@ -379,7 +379,7 @@ def test_few_copies_of_the_same_task_are_stepped_one_by_one(
         assert environment.seeds_each is not vectorised
         reset, step = compiled(environment)
         state, observation = reset(tf.constant([0, 1]))
-        assert observation.shape == (num_envs, *environment.observation_space.shape)
+        assert observation.shape == (num_envs, *(environment.observation_space.shape or ()))
         _, moved = step(state, tf.zeros((num_envs,), tf.int64))
         assert moved.mask.numpy().tolist() == [1.0] * num_envs
     finally:
