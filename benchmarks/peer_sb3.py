@@ -7,7 +7,7 @@
 Two networks of 64×64 tanh, T = 5, RMSProp 7e-4 (falling to zero over the run when a score is
 sought). Prints a line of JSON; ``solved_at`` is a time of the clock, null when the score was not
 reached within 500,000 steps. ``benchmarks/threads.py --peer`` runs it with ``--turns``; its
-environments need ale-py, opencv-python-headless and mujoco as well.
+environments need ale-py, opencv-python-headless, mujoco and packaging as well.
 """
 
 import argparse
@@ -46,7 +46,7 @@ class AtariNetwork(BaseFeaturesExtractor):
 
 
 def agent(args: argparse.Namespace) -> A2C:
-    """An A2C on vector environments that are stepped one by one, as ours are."""
+    """An A2C on environments that are stepped one by one."""
     rate = (lambda left: 7e-4 * left) if args.score is not None else 7e-4
     settings = {"learning_rate": rate, "n_steps": args.rollout, "seed": args.seed, "device": "cpu"}
     if not args.atari:

@@ -9,7 +9,8 @@ still until its turn. Turns are short and go round, so that a machine whose spee
 none of them, and ratios are taken within a round. ``cores`` is processor time over wall time: how
 many cores were busy. The peer, ``benchmarks/peer_sb3.py``, has as many environments as there are
 workers, and the same rollouts and networks; it needs an interpreter with Stable-Baselines3. Prints
-a line of JSON for each turn as it comes, and a table of medians with the quartiles of the ratio.
+a line of JSON for each turn as it comes, and for each environment a table of medians with the
+quartiles of the ratios.
 """
 
 import argparse
@@ -169,6 +170,30 @@ def ratio(rates: list[Rate], others: list[Rate]) -> str:
     return f"{middle:.2f} ({low:.2f}–{high:.2f})"
 
 
+def table(name: str, rates: dict[tuple[str, int], list[Rate]], args: argparse.Namespace) -> None:
+    """Prints the medians of a task."""
+    first = args.workers[0]
+    print(f"\n{os.cpu_count()} cores, {args.rounds} rounds of {args.seconds:g} seconds:\n")
+    print(
+        f"| environment | workers | steps/s | against {first} | cores | policy lag"
+        " | peer's steps/s | against the peer |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for workers in args.workers:
+        mine = rates["pgtf", workers]
+        median = Rate(*(statistics.median(column) for column in zip(*mine, strict=True)))
+        cells = [name, str(workers), f"{median.steps_per_second:,.0f}"]
+        cells += [ratio(mine, rates["pgtf", first])]
+        cells += [f"{median.cores:.2f}", f"{median.policy_lag:.2f}"]
+        peer = rates.get(("peer", workers))
+        if peer:
+            middle = statistics.median(rate.steps_per_second for rate in peer)
+            cells += [f"{middle:,.0f}", ratio(mine, peer)]
+        else:
+            cells += ["–", "–"]
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
 def main() -> None:
     """Measures every configuration, or serves the one asked for in this process."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -184,29 +209,9 @@ def main() -> None:
         serve(TASKS[args.only], args.workers[0], args.gin_param)
         return
 
-    names = [name for name in TASKS if args.only in (None, name)]
-    measured = {name: measure(name, args) for name in names}
-    first = args.workers[0]
-    print(f"\n{os.cpu_count()} cores, {args.rounds} rounds of {args.seconds:g} seconds:\n")
-    print(
-        f"| environment | workers | steps/s | against {first} | cores | policy lag"
-        " | peer's steps/s | against the peer |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
-    for name, rates in measured.items():
-        for workers in args.workers:
-            mine = rates["pgtf", workers]
-            median = Rate(*(statistics.median(column) for column in zip(*mine, strict=True)))
-            cells = [name, str(workers), f"{median.steps_per_second:,.0f}"]
-            cells += [ratio(mine, rates["pgtf", first])]
-            cells += [f"{median.cores:.2f}", f"{median.policy_lag:.2f}"]
-            peer = rates.get(("peer", workers))
-            if peer:
-                middle = statistics.median(rate.steps_per_second for rate in peer)
-                cells += [f"{middle:,.0f}", ratio(mine, peer)]
-            else:
-                cells += ["–", "–"]
-            print(f"| {' | '.join(cells)} |")
+    for name in TASKS:
+        if args.only in (None, name):
+            table(name, measure(name, args), args)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from typing import Any
 import tensorflow as tf
 
 from pgtf.critics import Estimates, VCritic
-from pgtf.learner import Evaluation, Learner
+from pgtf.learner import Learner
+from pgtf.objective import Evaluation
 
 
 class TapedActing:

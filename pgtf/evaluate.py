@@ -110,9 +110,11 @@ def film(trainer: Trainer, path: Path, seed: int, greedy: bool) -> tuple[float, 
 
 
 def _drawn(environment: Environment) -> GymEnvironment:
-    """One copy of an environment that draws itself."""
+    """One copy of an environment that draws itself, or shows what it observes."""
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # A picture needs no screen.
     picture = {"render_mode": "rgb_array"}
+    if isinstance(environment, GymEnvironment) and environment.observes_frames:
+        return environment.replicate(1)
     if isinstance(environment, GymEnvironment):
         kwargs = environment.kwargs | picture
         return GymEnvironment(environment.name, 1, kwargs, environment.wrappers, "loop")

@@ -1,9 +1,9 @@
-"""The learner: policy, critic, baseline and entropy bonus make a loss, gradients and an update."""
+"""The learner: differentiates the objective and takes the optimizer's steps."""
 
 import copy
 import functools
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import gin
 import gymnasium as gym
@@ -12,38 +12,20 @@ import tensorflow as tf
 
 from pgtf import losses
 from pgtf.baselines import Baseline
-from pgtf.critics import Critic, Estimates
+from pgtf.critics import Critic
 from pgtf.diagnostics import GradientVariance
 from pgtf.entropy import EntropyBonus
 from pgtf.errors import ConfigurationError
 from pgtf.estimators import LambdaReturn, MonteCarlo, ReturnEstimator
 from pgtf.fitting import JointLoss, Regression
+from pgtf.objective import REDUCTIONS, Metrics, Objective
 from pgtf.policies.policy import Policy
-from pgtf.returns import completed
 from pgtf.schedules import OverEnvironmentSteps
 from pgtf.trajectory import Trajectory
 
-Metrics = dict[str, tf.Tensor]
-
-REDUCTIONS = ("mean_over_steps", "sum_over_time")
-
-
-class Evaluation(NamedTuple):
-    """What policy and critic say about a trajectory; all of it can be differentiated.
-
-    Attributes:
-        log_prob: [T, B] log π(a_t | s_t).
-        entropy: [T, B] H(π(· | s_t)).
-        estimates: the critic's, or None without one.
-    """
-
-    log_prob: tf.Tensor
-    entropy: tf.Tensor
-    estimates: Estimates | None
-
 
 @gin.register
-class Learner(tf.Module):
+class Learner(Objective):
     """Estimates the policy gradient and follows it.
 
     The estimate is Σ ∇ log π(a_t | s_t) (G_t - b_t), where the critic gives G_t (its absence: the
@@ -147,12 +129,6 @@ class Learner(tf.Module):
         self._weights = _unique(variable for part in parts for variable in part.variables)
 
     @property
-    def regressors(self) -> list[Critic]:
-        """What is fitted to the returns: the critic, and a value baseline with its own network."""
-        own = [self.critic, self.baseline.regressor if self.baseline is not None else None]
-        return [regressor for regressor in own if regressor is not None]
-
-    @property
     def separate(self) -> list[tuple[Critic, Regression]]:
         """The regressors that have an optimizer of their own, and their fits."""
         return [(p, p.fit) for p in self.regressors if isinstance(p.fit, Regression)]
@@ -193,91 +169,6 @@ class Learner(tf.Module):
         # Not by setattr: tf.Module would enter the parts among the checkpoint's, which are shared.
         view.__dict__.update(parts)
         return view
-
-    def evaluate(self, trajectory: Trajectory, seed: tf.Tensor) -> Evaluation:
-        """Lets policy and critic judge a trajectory; ``seed`` is int32 [2]."""
-        observation = tf.nest.map_structure(lambda x: x[:-1], trajectory.observation)
-        distribution = self.policy.distribution(observation)
-        log_prob = distribution.log_prob(trajectory.action)
-        estimates = None
-        if self.critic is not None:
-            estimates = self.critic.evaluate(trajectory, self.policy, seed)
-        return Evaluation(log_prob, distribution.entropy(), estimates)
-
-    def step_weights(self, trajectory: Trajectory) -> tuple[tf.Tensor, tf.Tensor]:
-        """How the policy loss sums over steps.
-
-        Args:
-            trajectory: T steps of B environments.
-
-        Returns:
-            [T, B] the weight of each step, 0 where it is not learned from, and [B] each
-            environment's share of what the sum is divided by (steps, or trajectories).
-        """
-        mask = self._mask(trajectory)
-        if self.reduction == "sum_over_time":
-            weight = losses.sum_over_time(mask, trajectory.time)
-            counted = losses.first_steps(mask, trajectory.time)
-        else:
-            weight, counted = losses.mean_over_steps(mask), mask
-        share = tf.math.divide_no_nan(tf.reduce_sum(counted, axis=0), tf.reduce_sum(counted))
-        return weight, share
-
-    def loss(
-        self, trajectory: Trajectory, seed: tf.Tensor, evaluation: Evaluation | None = None
-    ) -> tuple[tf.Tensor, Metrics]:
-        """The loss whose gradient is followed.
-
-        Args:
-            trajectory: T steps of B environments.
-            seed: int32 [2], for parts that sample actions; the rollout's own will do.
-            evaluation: what ``evaluate`` returned for it, if that was done already.
-
-        Returns:
-            Scalar, and metrics: scalars, and ``advantage`` and ``returns`` [T, B].
-        """
-        # With the rollout's seed a baseline would sample the very actions that were taken.
-        seed = tf.random.experimental.stateless_fold_in(seed, 1)
-        evaluation = evaluation or self.evaluate(trajectory, seed)
-        returns = self._returns(trajectory, evaluation.estimates)
-        mask = self._mask(trajectory)
-        weight, share = self.step_weights(trajectory)
-        estimate = returns
-        if self.critic is not None and evaluation.estimates is not None:
-            estimate = self.critic.estimate(returns, evaluation.estimates.prediction)
-        baseline = tf.zeros_like(returns)
-        if self.baseline is not None:
-            baseline = self.baseline.values(trajectory, evaluation.estimates, self.policy, seed)
-        advantage = tf.stop_gradient(estimate - baseline)
-
-        policy_loss = losses.score_function_loss(evaluation.log_prob, advantage, weight)
-        loss = policy_loss
-        metrics = {
-            "policy_loss": policy_loss,
-            "entropy": tf.reduce_sum(losses.mean_over_steps(mask) * evaluation.entropy),
-            "advantage_std": losses.standard_deviation(advantage, mask),
-            "advantage": advantage,
-            "returns": returns,
-        }
-        if self.gradient_variance is not None:
-            metrics |= self.gradient_variance.measure(
-                self.policy, trajectory, (weight, share), advantage, estimate, self.updates
-            )
-        if self.entropy_bonus is not None:
-            coefficient = self.entropy_bonus.coefficient(self.steps)
-            loss -= coefficient * losses.entropy_bonus(evaluation.entropy, weight)
-            metrics["entropy_coefficient"] = coefficient
-        for part in self.regressors:
-            if part is self.critic and evaluation.estimates is not None:
-                prediction = evaluation.estimates.prediction
-            else:
-                prediction = part.predict(trajectory)
-            value_loss = losses.value_loss(prediction, returns, losses.mean_over_steps(mask))
-            if isinstance(part.fit, JointLoss):
-                loss += part.fit.weight * value_loss
-            metrics["value_loss"] = metrics.get("value_loss", 0.0) + value_loss
-            metrics["explained_variance"] = losses.explained_variance(prediction, returns, mask)
-        return loss, metrics
 
     def gradients(self, trajectory: Trajectory, seed: tf.Tensor) -> tuple[list[tf.Tensor], Metrics]:
         """Differentiates the loss by ``trainable_variables``.
@@ -350,7 +241,7 @@ class Learner(tf.Module):
 
     def settle(self, trajectory: Trajectory, returns: tf.Tensor) -> None:
         """Does what ``finish`` does, without counting steps."""
-        mask = self._mask(trajectory)
+        mask = self.learned(trajectory)
         for part, fit in self.separate:
             fit.run(
                 functools.partial(part.predict, trajectory),
@@ -365,23 +256,6 @@ class Learner(tf.Module):
         for part in self.regressors:
             if part.network is not self.policy.network:
                 part.adapt(trajectory, trajectory.mask)
-
-    def _returns(self, trajectory: Trajectory, estimates: Estimates | None) -> tf.Tensor:
-        """G_t of the scaled, clipped rewards, [T, B]."""
-        reward = self.reward_scale * trajectory.reward
-        if self.reward_bound is not None:
-            reward = tf.clip_by_value(reward, -self.reward_bound, self.reward_bound)
-        if estimates is None:
-            values = tf.zeros_like(tf.concat([reward, reward[-1:]], axis=0))
-        else:
-            values = tf.stop_gradient(estimates.values)
-        return self.returns(trajectory._replace(reward=reward), values, self.discount)
-
-    def _mask(self, trajectory: Trajectory) -> tf.Tensor:
-        """The steps that are learned from, [T, B]."""
-        if isinstance(self.returns, MonteCarlo):
-            return trajectory.mask * completed(trajectory.terminated, trajectory.truncated)
-        return trajectory.mask
 
 
 def _unique(variables: Iterable[keras.Variable]) -> list[keras.Variable]:

@@ -29,8 +29,9 @@ _EXTRAS = {
     "opencv": "atari",
     "pygame": "classic-control",
 }
-# Gymnasium's vectorised CartPole takes as long for any of these numbers as the loop for six.
-_FEW_COPIES = 4
+# Vectorised implementations of the very task of the single environment, and the number of copies up
+# to which stepping these one by one is faster (the vectorised CartPole takes as long as six).
+_FASTER_ONE_BY_ONE = {"gymnasium.envs.classic_control.cartpole:CartPoleVectorEnv": 4}
 # Namespaces of ids that a module registers when it is imported.
 _MODULES = {"ALE": "ale_py"}
 
@@ -48,8 +49,8 @@ class GymEnvironment(Environment):
         vectorization: how the copies are stepped. 'loop': one after the other in this process;
             'async': each in a process of its own; 'vector_entry_point': by the vectorised
             implementation that comes with the environment; 'auto': the last where there is one
-            and no wrapper is bound, else the first. For up to 4 copies 'auto' takes the loop there
-            too, if single environments are the same task: it is faster for so few.
+            and no wrapper is bound, else the first. Up to 4 copies of CartPole are stepped one
+            after the other all the same, which is faster for so few.
 
     Raises:
         ConfigurationError: the id is unknown, a package it needs is missing, the environment
@@ -88,9 +89,13 @@ class GymEnvironment(Environment):
 
     def _make(self, vectorization: str) -> EnvironmentLoop | LibraryVector:
         spec = _imported_spec(self.name)
-        if vectorization == "auto" and spec.vector_entry_point is not None and not self.wrappers:
-            return self._faster()
-        if vectorization in ("auto", "loop"):
+        if vectorization == "auto":
+            few = _FASTER_ONE_BY_ONE.get(str(spec.vector_entry_point), 0)
+            offered = spec.vector_entry_point is not None and not self.wrappers
+            # With arguments of their own the two may differ.
+            alone = not self.kwargs and self.num_envs <= few
+            vectorization = "vector_entry_point" if offered and not alone else "loop"
+        if vectorization == "loop":
             return EnvironmentLoop([self.make] * self.num_envs)
         if vectorization == "async":
             with _ctrl_c_ignored():
@@ -104,20 +109,6 @@ class GymEnvironment(Environment):
             self.name, self.num_envs, vectorization_mode=vectorization, **self.kwargs
         )
         return LibraryVector(envs)
-
-    def _faster(self) -> EnvironmentLoop | LibraryVector:
-        """The vectorised implementation, or for few copies the loop if it is the same task."""
-        vector = self._make("vector_entry_point")
-        if self.num_envs > _FEW_COPIES:
-            return vector
-        try:
-            loop = self._make("loop")
-        except TypeError:  # Some keyword arguments are the vectorised implementation's alone.
-            return vector
-        spaces = [(host.observation_space, host.action_space) for host in (loop, vector)]
-        faster, other = (loop, vector) if spaces[0] == spaces[1] else (vector, loop)
-        other.close()
-        return faster
 
     def make(self, **kwargs: Any) -> gym.Env:
         """Makes one copy, wrapped; ``kwargs`` are added to those bound."""
@@ -181,11 +172,18 @@ class GymEnvironment(Environment):
         """Whether a reset can give each copy the seed that is meant for it."""
         return self._host.seeds_each
 
+    @property
+    def observes_frames(self) -> bool:
+        """Whether a vectorised implementation makes the pictures that are observed (Atari)."""
+        return isinstance(self._host, LibraryVector) and self._host.stacks_frames
+
     def render(self) -> Any:
         """Returns a picture of the first copy, [height, width, 3] uint8.
 
+        Of stacked grey frames, [frames, height, width], it is the newest, [height, width].
+
         Raises:
-            ConfigurationError: the copies are not stepped one by one, or cannot draw themselves.
+            ConfigurationError: the copies cannot draw themselves.
         """
         with _clear_errors(self.name):
             frame = self._host.render()

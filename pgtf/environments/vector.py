@@ -195,6 +195,7 @@ class LibraryVector:
             for spec in tf.nest.flatten(specification(self.observation_space))
         ]
         self._nested = isinstance(self.observation_space, spaces.Dict | spaces.Tuple)
+        self._observed: list[np.ndarray] = []
         self._action_structure = specification(self.action_space)
         self._nested_action = isinstance(self.action_space, spaces.Dict | spaces.Tuple)
         self._action_dtype = self.action_space.dtype
@@ -239,9 +240,19 @@ class LibraryVector:
         self.failure = EnvironmentFailure(f"it raised {type(error).__name__}: {error}")
         return self.failure
 
+    @property
+    def stacks_frames(self) -> bool:
+        """Whether observations are grey pictures in a stack, [frames, height, width] uint8."""
+        space = self.observation_space
+        shape = space.shape or ()
+        return space.dtype == np.uint8 and len(shape) == 3 and shape[0] < shape[-1]
+
     def render(self) -> Any:
-        """Returns None: a vector environment draws all its copies, or none."""
-        return None
+        """Returns the newest frame that the first environment observes, or None if it has none.
+
+        A vector environment itself draws all its copies, or none.
+        """
+        return self._observed[0][0, -1] if self.stacks_frames else None
 
     def close(self) -> None:
         """Closes every environment, also where one of their processes has died."""
@@ -255,4 +266,5 @@ class LibraryVector:
         if self._nested:
             leaves = tf.nest.flatten(_nest(self.observation_space, observation))
         # A copy, as some vector environments write the next observation into the same buffer.
-        return [np.array(x, dtype) for x, dtype in zip(leaves, self._dtypes, strict=True)]
+        self._observed = [np.array(x, dtype) for x, dtype in zip(leaves, self._dtypes, strict=True)]
+        return self._observed

@@ -8,7 +8,7 @@ from pgtf.baselines import Baseline, Constant, StateValue, TimeDependent
 from pgtf.critics import Critic, VCritic
 from pgtf.errors import ConfigurationError
 from pgtf.estimators import LambdaReturn, MonteCarlo, NStep, ReturnEstimator, WholeReturn
-from pgtf.learner import REDUCTIONS
+from pgtf.objective import REDUCTIONS
 
 
 @gin.register

@@ -18,7 +18,8 @@ from pgtf.laboratory.comparison import Comparison, Row
 from pgtf.laboratory.fitting import ValueFit
 from pgtf.laboratory.gradients import influences, trajectory_gradients
 from pgtf.laboratory.signals import Signal, Signals
-from pgtf.learner import REDUCTIONS, Learner
+from pgtf.learner import Learner
+from pgtf.objective import REDUCTIONS
 
 _SEED = 0x7A12
 

@@ -13,8 +13,9 @@ from pgtf.estimators import MonteCarlo
 from pgtf.laboratory.combinations import Combination
 from pgtf.laboratory.fitting import ValueFit, restore
 from pgtf.laboratory.gradients import columns
-from pgtf.learner import Evaluation, Learner
+from pgtf.learner import Learner
 from pgtf.losses import explained_variance
+from pgtf.objective import Evaluation
 from pgtf.trajectory import Trajectory
 
 _SEED = (3, 0x1AB)

@@ -40,10 +40,11 @@ class AsynchronousTrainer(Trainer):
     workers at a time than it has inter-op threads, which ``runtime`` sees to.
 
     Writing one variable is atomic. Between two variables, and between an optimizer's statistics and
-    what they move, other workers may come in, as in the paper; ``lock`` forbids it. The counter T
-    loses no step. Between two calls of ``iterate`` all workers are parked after an update, so that
-    a checkpoint and an evaluation see weights, statistics and T of one moment, and no update half
-    applied. T passes the limit by less than one rollout of each worker.
+    what they move, other workers may come in, as in the paper; ``lock`` keeps updates apart, though
+    a copy of θ may still fall into one. The counter T loses no step. Between two calls of
+    ``iterate`` all workers are parked after an update, so that a checkpoint and an evaluation see
+    weights, statistics and T of one moment, and no update half applied. T passes the limit by less
+    than one rollout of each worker.
 
     One worker learns what a ``SynchronousTrainer`` does, bit for bit where the same operations
     run; XLA and TensorFlow's arithmetic optimizer group them otherwise and round otherwise. With
@@ -61,8 +62,8 @@ class AsynchronousTrainer(Trainer):
         exploration: makes the workers' policies differ; None for the policy as it is.
         entropy_coefficients: β of each worker in place of ``Learner.entropy_bonus``, numbers or
             Keras schedules over environment steps; worker i takes number i modulo their count.
-        max_environment_failures: exceptions of environments after which the run still goes on,
-            with that worker's environment made anew.
+        max_environment_failures: exceptions of environments, since the run was started or resumed,
+            after which it still goes on, with that worker's environment made anew.
         jit_compile: whether XLA compiles acting and the gradients; it pays for small dense networks
             and costs for convolutions.
 
@@ -191,7 +192,8 @@ class AsynchronousTrainer(Trainer):
     def restored(self) -> None:
         """Starts new episodes, with random streams that were not used before."""
         for worker in self.crew.workers:
-            worker.restart(int(self.learner.updates.numpy()))
+            # A worker's stream moves on with each of its updates and failures.
+            worker.restart(int(self.learner.updates + self.crew.failures))
 
     def warnings(self) -> list[str]:
         """Returns what the rollout says about the returns; see ``Trainer.warnings``."""

@@ -1,5 +1,6 @@
 """The workers of A3C as a whole: released together, parked together, and what happens to errors."""
 
+import contextlib
 import queue
 import time
 from collections.abc import Sequence
@@ -54,8 +55,8 @@ class Crew:
             nothing once ``stopping`` is set.
 
         Raises:
-            EnvironmentFailure: an environment raised once too often; it names the worker and the
-                environment.
+            EnvironmentFailure: an environment raised once too often, or could not be made anew; it
+                names the worker and the environment.
             Exception: any other error of a worker.
         """
         if self.stopping:
@@ -85,17 +86,23 @@ class Crew:
             except Exception as fatal:  # It waits until the other workers are parked.
                 error = error or fatal
             else:
-                self.workers[outcome.worker].release(limit)
-                running += 1
+                if not told:
+                    self.workers[outcome.worker].release(limit)
+                    running += 1
         if error is not None:
             raise error
         return outcomes
 
     def close(self) -> None:
-        """Ends all threads and closes their environments."""
+        """Ends all threads, and then closes their environments."""
         self._stop.assign(True)
         for worker in self.workers:
-            worker.close()
+            worker.end()
+        for worker in self.workers:
+            # What has failed may fail again when it is closed, and hide why the run ended.
+            failed = worker.environment.failure is not None
+            with contextlib.suppress(Exception) if failed else contextlib.nullcontext():
+                worker.environment.close()
 
     def _recover(self, worker: Worker, error: Exception) -> None:
         """Makes a failed environment anew, or raises what cannot be recovered from."""
@@ -107,5 +114,10 @@ class Crew:
         if not self._failures_left:
             raise EnvironmentFailure(f"worker {worker.index}, {failure}") from error
         self._failures_left -= 1
-        worker.environment.renew()
+        try:
+            worker.environment.renew()
+        except Exception as again:
+            raise EnvironmentFailure(
+                f"worker {worker.index}, {failure}, and it could not be made anew: {again}"
+            ) from again
         worker.restart()

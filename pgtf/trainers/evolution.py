@@ -154,14 +154,15 @@ class EvolutionTrainer(Trainer):
         environment = self.environment
         if not isinstance(environment, GymEnvironment):
             return CompiledGroups(environment)
-        if self.common_random_numbers != "none" and not environment.seeds_each:
+        copies = environment.replicate(self.population * environment.num_envs)
+        if self.common_random_numbers != "none" and not copies.seeds_each:
+            copies.close()
             raise ConfigurationError(
                 f"{environment.name}'s own vectorised implementation cannot give two members the"
                 " same episodes: bind GymEnvironment.vectorization = 'loop', or"
                 " EvolutionTrainer.common_random_numbers = 'none'."
             )
-        copies = self.population * environment.num_envs
-        return GymGroups(environment.replicate(copies), self.population)
+        return GymGroups(copies, self.population)
 
     def _assign_mean(self) -> None:
         variables = self.policy.trainable_variables

@@ -49,8 +49,9 @@ class SharedLearner:
 
     They are traced and compiled once, however many workers there are, as all that differs between
     workers is an argument. Acting and differentiating read no variable, only the values they are
-    given. XLA locks the variables that a program writes until it ends: therefore the update, which
-    writes, is not compiled, and workers do not wait for each other there.
+    given (``GradientVariance`` alone reads the count of updates). XLA locks the variables that a
+    program writes until it ends: therefore the update, which writes, is not compiled, and workers
+    do not wait for each other there.
 
     Args:
         learner: built.

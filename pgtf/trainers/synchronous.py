@@ -11,7 +11,8 @@ from pgtf.acting import TapedActing
 from pgtf.diagnostics import tags
 from pgtf.environments.base import Environment
 from pgtf.environments.gym import GymEnvironment
-from pgtf.learner import Learner, Metrics
+from pgtf.learner import Learner
+from pgtf.objective import Metrics
 from pgtf.rollout import Carry, Episodes, Played, Rollouts, assembled
 from pgtf.scan import UNROLLED, scan_while
 from pgtf.trainers.trainer import Report, Trainer, uncompilable

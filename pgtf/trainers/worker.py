@@ -149,12 +149,11 @@ class Worker:
             scalars[f"{tag}/ep_rew_mean"] = mean
         return scalars
 
-    def close(self) -> None:
-        """Ends the thread, which has to be parked or about to, and closes the environment."""
+    def end(self) -> None:
+        """Ends the thread, which has to be parked or about to."""
         if self._thread.is_alive():
             self._inbox.put(None)
             self._thread.join()
-        self.environment.close()
 
     def _work(self) -> None:
         """What the thread does: answers releases until it is told to end."""

@@ -53,7 +53,7 @@ def actions(environment: GymEnvironment, rows: int) -> Iterator[Any]:
 @pytest.mark.parametrize(
     ("id", "vectorization"),
     [
-        ("CartPole-v1", "auto"),
+        ("CartPole-v1", "vector_entry_point"),
         ("CartPole-v1", "loop"),
         ("Pendulum-v1", "auto"),
         ("FrozenLake-v1", "auto"),
@@ -365,12 +365,14 @@ def test_spaces_without_a_fixed_shape_are_refused(
         ("CartPole-v1", 1, {}, False),
         ("CartPole-v1", 4, {}, False),
         ("CartPole-v1", 5, {}, True),
+        # Given arguments of their own, the two are not sure to be the same task.
+        ("CartPole-v1", 1, {"max_episode_steps": 50}, True),
         # Single Atari environments show other pictures, and know no stacked frames.
         ("ALE/Pong-v5", 1, {}, True),
         ("ALE/Pong-v5", 1, {"stack_num": 2}, True),
     ],
 )
-def test_few_copies_of_the_same_task_are_stepped_one_by_one(
+def test_few_copies_of_cartpole_are_stepped_one_by_one(
     id: str, num_envs: int, kwargs: dict[str, Any], vectorised: bool
 ) -> None:
     environment = GymEnvironment(id, num_envs, kwargs)
@@ -384,3 +386,12 @@ def test_few_copies_of_the_same_task_are_stepped_one_by_one(
         assert moved.mask.numpy().tolist() == [1.0] * num_envs
     finally:
         environment.close()
+
+
+def test_frames_that_are_observed_can_be_shown() -> None:
+    environment = GymEnvironment("ALE/Pong-v5", 2)
+    _, observation = environment.reset(tf.constant([0, 1]))
+    assert environment.observes_frames
+    np.testing.assert_array_equal(environment.render(), observation[0, -1])
+    environment.close()
+    assert not GymEnvironment("CartPole-v1", 8).observes_frames

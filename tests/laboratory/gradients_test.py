@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 
 from pgtf.laboratory.gradients import column_gradients, influences, trajectory_gradients
-from pgtf.learner import REDUCTIONS, Learner
+from pgtf.learner import Learner
 from pgtf.networks import MLP
+from pgtf.objective import REDUCTIONS
 from pgtf.policies.policy import Policy
 from pgtf.trajectory import Trajectory
 from tests.trajectories import SEED, columns, random_trajectory, trajectory

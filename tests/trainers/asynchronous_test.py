@@ -1,5 +1,6 @@
 """A3C: what a worker computes, what the workers share, and what they count."""
 
+import functools
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,8 +57,8 @@ def variables(learner: Learner) -> list[np.ndarray]:
     return [v.numpy() for v in (*learner.weights, *learner.optimizer.variables)]
 
 
-def after_updates(made: Trainer, learner: Learner, count: int) -> list[np.ndarray]:
-    """The variables after exactly so many updates."""
+def after_updates(made: Trainer, learner: Learner, count: int = 100) -> list[np.ndarray]:
+    """The variables after exactly so many updates, one in each call."""
     while learner.updates < count:
         made.iterate(int(learner.steps.numpy()) + 1)
     assert learner.updates == count
@@ -66,16 +67,19 @@ def after_updates(made: Trainer, learner: Learner, count: int) -> list[np.ndarra
 
 
 def pair(
-    make: Callable[[], Learner], rollout: Any, jit_compile: bool = False, count: int = 100
+    make: Callable[[], Learner],
+    rollout: Any,
+    jit_compile: bool = False,
+    run: Callable[[Trainer, Learner], list[np.ndarray]] = after_updates,
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The variables of one worker and those of the synchronous path."""
+    """The variables of one worker and those of the synchronous path, after ``run``."""
     one = trainer(GymEnvironment("CartPole-v1", 2), make(), rollout, 3, num_workers=1)
     keras.utils.set_random_seed(3)
     other = SynchronousTrainer(
         make(), GymEnvironment("CartPole-v1", 2), rollout, jit_compile=jit_compile
     )
     other.build(3)
-    return after_updates(one, one.learner, count), after_updates(other, other.learner, count)
+    return run(one, one.learner), run(other, other.learner)
 
 
 @pytest.mark.usefixtures("plain_arithmetic")
@@ -92,9 +96,24 @@ def pair(
 def test_one_worker_is_the_synchronous_path_bit_for_bit(
     make: Callable[[], Learner], rollout: Any
 ) -> None:
-    one, other = pair(make, rollout, count=20 if isinstance(rollout, Episodes) else 100)
+    count = 20 if isinstance(rollout, Episodes) else 100
+    one, other = pair(make, rollout, run=functools.partial(after_updates, count=count))
     for x, y in zip(one, other, strict=True):
         np.testing.assert_array_equal(x, y)
+
+
+@pytest.mark.usefixtures("plain_arithmetic")
+def test_one_worker_is_the_synchronous_path_in_calls_of_many_rollouts() -> None:
+    def after(made: Trainer, learner: Learner) -> list[np.ndarray]:
+        while made.steps < 1000:
+            made.iterate(1000)
+        made.close()
+        return [*variables(learner), learner.steps.numpy(), learner.updates.numpy()]
+
+    one, other = pair(actor_critic, Rollouts(5), run=after)
+    for x, y in zip(one, other, strict=True):
+        np.testing.assert_array_equal(x, y)
+    assert other[-1] >= 100
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])

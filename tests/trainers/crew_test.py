@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pgtf.environments.gym import GymEnvironment
 from pgtf.environments.vector import EnvironmentFailure
 from pgtf.errors import TrainingError
 from pgtf.rollout import Rollouts
 from pgtf.trainers.asynchronous import AsynchronousTrainer
 from tests import short_runs
-from tests.trainers.threads import NEVER, Watched, trainer, watched
+from tests.trainers.threads import ENDLESS, NEVER, Watched, trainer, watched, worker_threads
 
 BROKEN = "tests.toy_environments:Broken-v0"  # It raises at the third step of an episode.
 
@@ -76,6 +77,69 @@ def test_with_failures_allowed_the_environment_is_made_anew() -> None:
     # Each environment finishes one rollout of two steps and breaks in the next.
     finished = sum(len(env.actions) // 2 * 2 for env in watch)
     assert 2 * made.learner.updates == made.steps == finished
+    made.close()
+
+
+def test_an_environment_that_cannot_be_made_anew_is_named() -> None:
+    left = 2
+
+    class Scarce(Watched):
+        def __init__(self, env: Any):
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise OSError("no licence left")
+            super().__init__(env, [], lambda env: None)
+
+    environment = GymEnvironment(BROKEN, 1, wrappers=(Scarce,))
+    made = trainer(environment, rollout=Rollouts(5), num_workers=2, max_environment_failures=9)
+    with pytest.raises(
+        EnvironmentFailure,
+        match=r"worker \d, environment 0.*could not be made anew.*no licence left",
+    ):
+        run(made)
+    made.close()
+
+
+def test_an_environment_that_fails_again_when_it_is_closed_keeps_no_other_open() -> None:
+    closed: list[int] = []
+
+    class Stubborn(Watched):
+        def close(self) -> None:
+            if watch.index(self) == 0:
+                raise ConnectionError("already gone")
+            closed.append(watch.index(self))
+
+    def at_step(env: Watched) -> None:
+        if watch.index(env) == 0:
+            raise RuntimeError("the wheel came off")
+
+    watch: list[Watched] = []
+    environment = GymEnvironment(ENDLESS, 1, wrappers=(lambda e: Stubborn(e, watch, at_step),))
+    made = trainer(environment, num_workers=3)
+    with pytest.raises(EnvironmentFailure, match=r"worker 0.*the wheel came off"):
+        made.iterate(NEVER)
+    made.close()
+    assert sorted(closed) == [1, 2]
+    assert worker_threads() == []
+
+
+def test_a_worker_that_fails_once_all_are_to_park_is_not_sent_out_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each rollout fails: without the stop, as many as are allowed would be tried."""
+    monkeypatch.setattr("pgtf.trainers.asynchronous._SLICE", 1000.0)
+
+    def at_step(env: Watched) -> None:
+        if len(watch) > 3:
+            made.stop()
+            time.sleep(0.1)  # The flag is looked at every hundredth of a second.
+        raise RuntimeError("the wheel came off")
+
+    watch: list[Watched] = []
+    made = trainer(watched(watch, at_step), num_workers=1, max_environment_failures=1000)
+    made.iterate(NEVER)
+    assert made.crew.failures == 4
     made.close()
 
 
@@ -159,6 +223,7 @@ def test_stress_of_stalls_and_failures() -> None:
     for variable in (*made.learner.weights, *made.learner.optimizer.variables):
         assert np.all(np.isfinite(variable.numpy()))
     made.close()
+    assert worker_threads() == []
 
 
 def test_a_failing_run_is_saved_and_says_which_worker(tmp_path: Path) -> None:

@@ -208,9 +208,12 @@ def test_episodes_are_cut_at_the_bound_of_steps() -> None:
         ({"max_steps": 0}, "max_steps must be at least 1"),
         ({"common_random_numbers": "all"}, "one of none, pair, population"),
         ({"antithetic": False}, "'pair' needs antithetic pairs"),
-        (
-            {"environment": GymEnvironment("CartPole-v1", 1, vectorization="vector_entry_point")},
-            r"bind GymEnvironment\.vectorization = 'loop', or EvolutionTrainer\.common_random",
+        *(
+            (
+                {"environment": GymEnvironment("CartPole-v1", 1, vectorization=vectorization)},
+                r"bind GymEnvironment\.vectorization = 'loop', or EvolutionTrainer\.common_random",
+            )
+            for vectorization in ("vector_entry_point", "auto")
         ),
     ],
 )
