@@ -102,6 +102,20 @@ def test_compiled_run_is_filmed_in_the_environment_it_copies(
     assert "film.gif" in out
 
 
+def test_an_atari_run_is_filmed_as_the_policy_sees_it(tmp_path: Path, evaluated: Command) -> None:
+    short = "{'reward_clipping': False, 'max_num_frames_per_episode': 400}"
+    bindings = (f"GymEnvironment.kwargs = {short}", "AtariNetwork.units = 4")
+    steps = ("TOTAL_STEPS = 4", "Rollouts.num_steps = 2", "Evaluation.every = None")
+    train(tmp_path, *bindings, *steps, files=("a3c.gin", "envs/pong.gin"))
+
+    code, _, err = evaluated(f"--logdir={tmp_path}", f"--film={tmp_path}/film.gif", "--sample")
+
+    assert (code, err) == (0, "")
+    with Image.open(tmp_path / "film.gif") as film:
+        assert film.size == (84, 84)
+        assert getattr(film, "n_frames", 1) > 5
+
+
 def test_what_cannot_be_scored_or_filmed_is_said_in_one_sentence(
     logdir: Path, tmp_path: Path, evaluated: Command
 ) -> None:
