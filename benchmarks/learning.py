@@ -46,7 +46,7 @@ ROWS = [
     Row("a2c Acrobot-v1", ["a2c.gin", "envs/acrobot.gin"], [], 3, -100),
     Row("a2c Pendulum-v1", ["a2c.gin", "envs/pendulum.gin"], [], 3, -200),
     Row("a3c CartPole-v1", ["a3c.gin"], [], 5, 475),
-    Row("a3c_continuous Pendulum-v1", ["a3c_continuous.gin"], [], 3, -250),
+    Row("a3c_continuous Pendulum-v1", ["a3c_continuous.gin"], [], 5, -250),
     Row("reinforce CartPole-v1", ["reinforce.gin"], [_MILLION], 3, 475),
     Row(
         "reinforce, Constant baseline, CartPole-v1",
