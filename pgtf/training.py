@@ -72,8 +72,8 @@ def train(
         stack.callback(trainer.close)
         with environment_failures(trainer):
             trainer.build(seed)
-            stack.callback(evaluation.close)
             evaluation.build(trainer.policy, trainer.environment, seed)
+            stack.callback(evaluation.close)
         # Parts that follow from the spaces have been made by now.
         for line in [*configuration.warnings(), *trainer.warnings()]:
             print(f"pgtf: warning: {line}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What every test runs under: TensorFlow on one thread, fixed seeds, no gin bindings."""
+"""What every test runs under: TensorFlow's threads, fixed seeds, no gin bindings."""
 
 import os
 
@@ -11,6 +11,18 @@ import pytest
 # Examples depend on the test alone, and the first one may spend seconds in a compiler.
 hypothesis.settings.register_profile("pgtf", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("pgtf")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _same_threads() -> None:
+    """Starts TensorFlow with a thread for each of two workers.
+
+    Else the first run in a process would choose their number for all the tests after it.
+    """
+    import tensorflow as tf
+
+    tf.config.threading.set_inter_op_parallelism_threads(2)
+    tf.zeros(())
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError, TrainingError
 from tests.short_runs import TOY, event_steps, table, train
 from tests.toy_environments import Broken
@@ -247,6 +248,17 @@ def test_environment_that_crashes_in_an_evaluation_is_named_too(
 
     with pytest.raises(TrainingError, match=r"failed after 20\d steps: environment \d raised"):
         train(tmp_path, "ENVIRONMENT = 'Eventful-v0'")
+
+
+def test_environments_of_the_evaluation_that_cannot_be_made_are_said_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: GymEnvironment, num_envs: int) -> GymEnvironment:
+        raise ConfigurationError(f"There are no {num_envs} more.")
+
+    monkeypatch.setattr(GymEnvironment, "replicate", refuse)
+    with pytest.raises(ConfigurationError, match="There are no 2 more"):
+        train(tmp_path, COUNTING, "Evaluation.num_envs = 2")
 
 
 def test_loss_that_is_not_finite_stops_the_run_at_its_last_good_checkpoint(

@@ -240,7 +240,9 @@ class Worker:
             lag = tf.identity(learner.updates) - before
         applied = self._update(experience.gradients, trajectory, experience.returns)
         self._steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
-        self._count.assign_add(1)
+        # A rollout that fails is not counted here: ``restart`` does so.
+        with tf.control_dependencies([tf.identity(applied)]):
+            self._count.assign_add(1)
         rows = [experience.advantage, *tf.nest.flatten(trajectory.action)]
         for variable, row in zip(self.histograms.values(), rows, strict=True):
             variable.assign(tf.cast(row, tf.float32))

@@ -408,6 +408,23 @@ def test_restored_workers_use_other_random_numbers() -> None:
     assert watch[0].actions != watch[1].actions
 
 
+def test_restored_workers_use_no_stream_of_a_failed_rollout_again() -> None:
+    made = trainer(
+        watched([], id="tests.toy_environments:Broken-v0"),
+        rollout=Rollouts(2),
+        num_workers=1,
+        max_environment_failures=10_000,
+    )
+    while made.crew.failures < 3:
+        made.iterate(NEVER)
+    (worker,) = made.crew.workers
+    unused = int(worker._count.numpy())
+    assert unused == made.learner.updates + made.crew.failures
+    made.restored()
+    assert worker._count >= unused
+    made.close()
+
+
 @pytest.mark.parametrize(
     ("arguments", "binding"),
     [
