@@ -2,8 +2,10 @@
 
 import os
 
-# TensorFlow reads this when it is imported. Test processes share the cores, one each.
+# TensorFlow reads these when it starts. Test processes share the cores, one each; two workers of A3C
+# take a thread each.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
 
 import hypothesis
 import pytest
@@ -15,13 +17,9 @@ hypothesis.settings.load_profile("pgtf")
 
 @pytest.fixture(autouse=True, scope="session")
 def _same_threads() -> None:
-    """Starts TensorFlow with a thread for each of two workers.
-
-    Else the first run in a process would choose their number for all the tests after it.
-    """
+    """Starts TensorFlow before the first run can choose its threads for all the tests after it."""
     import tensorflow as tf
 
-    tf.config.threading.set_inter_op_parallelism_threads(2)
     tf.zeros(())
 
 
