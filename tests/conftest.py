@@ -2,8 +2,8 @@
 
 import os
 
-# TensorFlow reads these when it starts. Test processes share the cores, one each; two workers of A3C
-# take a thread each.
+# TensorFlow reads these when it starts. Test processes share the cores, one each; two workers of
+# A3C take a thread each.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
 
