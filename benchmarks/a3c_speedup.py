@@ -44,10 +44,10 @@ def measure(task: Task, workers: int, seed: int) -> tuple[float, int, bool]:
     import gin
     import keras
 
-    from pgtf import configuration
     from pgtf import parts as parts
-    from pgtf.metrics import EpisodeWindow
-    from pgtf.runtime import runtime
+    from pgtf.configuration import configuration
+    from pgtf.configuration.runtime import runtime
+    from pgtf.rollouts.window import EpisodeWindow
 
     configuration.load([task.file], [f"NUM_WORKERS = {workers}"])
     gin.get_configurable(runtime)()

@@ -45,10 +45,10 @@ def made(algorithm: str, task: str, compiled: bool, seed: int, bindings: list[st
     import gin
     import keras
 
-    from pgtf import configuration
     from pgtf import parts as parts
-    from pgtf.evaluation import Evaluation
-    from pgtf.runtime import runtime
+    from pgtf.configuration import configuration
+    from pgtf.configuration.runtime import runtime
+    from pgtf.running.evaluation import Evaluation
 
     budget = TASKS[task]
     settings = budget.gradient if algorithm == "a2c" else budget.evolution

@@ -74,9 +74,9 @@ def serve(task: Task, workers: int, extra: list[str]) -> None:
     import gin
     import keras
 
-    from pgtf import configuration
     from pgtf import parts as parts
-    from pgtf.runtime import runtime
+    from pgtf.configuration import configuration
+    from pgtf.configuration.runtime import runtime
 
     configuration.load(task.files, [*task.bindings, f"NUM_WORKERS = {workers}", *extra])
     gin.get_configurable(runtime)()

@@ -24,9 +24,9 @@ def measure(environment: str, num_envs: int, compiled: bool, seconds: float) -> 
     import gin
     import keras
 
-    from pgtf import configuration
     from pgtf import parts as parts
-    from pgtf.runtime import runtime
+    from pgtf.configuration import configuration
+    from pgtf.configuration.runtime import runtime
 
     files = ["a2c.gin"] + ["envs/compiled.gin"] * compiled
     bindings = [f"ENVIRONMENT = '{environment}'", f"NUM_ENVS = {num_envs}"]

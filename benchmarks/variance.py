@@ -13,19 +13,19 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from pgtf.silence import silenced_tensorflow
+from pgtf.configuration.silence import silenced_tensorflow
 
 with silenced_tensorflow():
     import gin
     import keras
 
-    from pgtf import configuration
     from pgtf import parts as parts
+    from pgtf.configuration import configuration
+    from pgtf.configuration.runtime import runtime
     from pgtf.laboratory import figure, report
     from pgtf.laboratory.laboratory import VarianceLaboratory
-    from pgtf.metrics import EpisodeWindow
-    from pgtf.progress import console
-    from pgtf.runtime import runtime
+    from pgtf.rollouts.window import EpisodeWindow
+    from pgtf.running.progress import console
     from pgtf.trainers.trainer import Trainer
 
 _STEPS_BETWEEN_LOOKS = 10_000

@@ -1,5 +1,7 @@
 """pgtf: a policy-gradient framework on TensorFlow, wired by gin."""
 
+from pgtf.moved import forward_old_names
+
 __version__ = "0.1.0"
 
-# Exports follow here.
+forward_old_names()

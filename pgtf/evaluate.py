@@ -11,21 +11,21 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pgtf.silence import silenced_tensorflow
+from pgtf.configuration.silence import silenced_tensorflow
 
 with silenced_tensorflow():
     import gin
     import gymnasium as gym
     import tensorflow as tf
 
-    from pgtf import configuration
     from pgtf import parts as parts
-    from pgtf.checkpoint import Checkpoints
-    from pgtf.environments.base import Environment
+    from pgtf.configuration import configuration
+    from pgtf.configuration.runtime import runtime
+    from pgtf.environments.environment import Environment
     from pgtf.environments.gym import GymEnvironment
     from pgtf.errors import ConfigurationError, TrainingError
-    from pgtf.evaluation import Evaluation
-    from pgtf.runtime import runtime
+    from pgtf.running.checkpoint import Checkpoints
+    from pgtf.running.evaluation import Evaluation
     from pgtf.trainers.seeds import SeedsTrainer
     from pgtf.trainers.trainer import Trainer
 

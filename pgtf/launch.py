@@ -12,17 +12,17 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
-from pgtf.silence import silenced_tensorflow
+from pgtf.configuration.silence import silenced_tensorflow
 
 with silenced_tensorflow():
     import gin
     import keras
 
-    from pgtf import configuration
     from pgtf import parts as parts
+    from pgtf.configuration import configuration
+    from pgtf.configuration.runtime import runtime
     from pgtf.errors import ConfigurationError, TrainingError
-    from pgtf.runtime import runtime
-    from pgtf.training import train
+    from pgtf.running.training import train
 
 _GIN_FILE = flags.DEFINE_multi_string(
     "gin_file", ["a2c.gin"], "A gin file, looked up here and among pgtf's own. Repeatable."

@@ -13,23 +13,23 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
-from pgtf.silence import silenced_tensorflow
+from pgtf.configuration.silence import silenced_tensorflow
 
 with silenced_tensorflow():
     import gin
     import keras
 
-    from pgtf import configuration
     from pgtf import parts as parts
+    from pgtf.configuration import configuration
+    from pgtf.configuration.runtime import runtime
     from pgtf.errors import ConfigurationError, TrainingError
     from pgtf.evaluate import restored_trainer
     from pgtf.laboratory import figure, report
     from pgtf.laboratory.laboratory import Results, VarianceLaboratory
-    from pgtf.loop import environment_failures
-    from pgtf.metrics import MetricsWriter
-    from pgtf.progress import console
-    from pgtf.run_folder import default_folder
-    from pgtf.runtime import runtime
+    from pgtf.running.loop import environment_failures
+    from pgtf.running.metrics import MetricsWriter
+    from pgtf.running.progress import console
+    from pgtf.running.run_folder import default_folder
     from pgtf.trainers.trainer import Trainer
 
 _GIN_FILE = "variance.gin"

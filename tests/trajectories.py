@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from pgtf.critics import QCritic, VCritic
-from pgtf.fitting import JointLoss, Regression
-from pgtf.learner import Learner
-from pgtf.networks import MLP
+from pgtf.learning.critics import QCritic, VCritic
+from pgtf.learning.fitting import JointLoss, Regression
+from pgtf.learning.learner import Learner
+from pgtf.networks.mlp import MLP
 from pgtf.policies.policy import Policy
 from pgtf.trajectory import Trajectory
 

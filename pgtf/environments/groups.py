@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pgtf.environments.base import Environment
+from pgtf.environments.environment import Environment
 from pgtf.environments.gym import GymEnvironment
 from pgtf.trajectory import TimeStep
 

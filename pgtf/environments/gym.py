@@ -14,7 +14,7 @@ import gymnasium as gym
 import tensorflow as tf
 
 from pgtf.environments import mujoco_warnings
-from pgtf.environments.base import Environment
+from pgtf.environments.environment import Environment
 from pgtf.environments.interpreter import keep_thread_state
 from pgtf.environments.vector import EnvironmentFailure, EnvironmentLoop, LibraryVector
 from pgtf.errors import ConfigurationError

@@ -4,9 +4,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from pgtf.environments.base import Environment
+from pgtf.environments.environment import Environment
 from pgtf.policies.policy import Policy
-from pgtf.rollout import Episodes, start
+from pgtf.rollouts.episodes import Episodes
+from pgtf.rollouts.unroll import start
 from pgtf.trajectory import Trajectory
 
 _GYMNASIUM_ENVS = 32

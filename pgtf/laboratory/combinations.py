@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 
 import gin
 
-from pgtf.baselines import Baseline, Constant, StateValue, TimeDependent
-from pgtf.critics import Critic, VCritic
 from pgtf.errors import ConfigurationError
-from pgtf.estimators import LambdaReturn, MonteCarlo, NStep, ReturnEstimator, WholeReturn
-from pgtf.objective import REDUCTIONS
+from pgtf.learning.baselines import Baseline, Constant, StateValue, TimeDependent
+from pgtf.learning.critics import Critic, VCritic
+from pgtf.learning.estimators import LambdaReturn, MonteCarlo, NStep, ReturnEstimator, WholeReturn
+from pgtf.learning.objective import REDUCTIONS
 
 
 @gin.register

@@ -8,18 +8,19 @@ import gin
 import numpy as np
 import tensorflow as tf
 
-from pgtf.environments.base import Environment
+from pgtf.environments.environment import Environment
 from pgtf.errors import ConfigurationError
 from pgtf.laboratory import statistics
 from pgtf.laboratory.batch_sizes import sweep
 from pgtf.laboratory.collection import collect
 from pgtf.laboratory.combinations import Combination, lecture_combinations, unbiased
 from pgtf.laboratory.comparison import Comparison, Row
-from pgtf.laboratory.fitting import ValueFit
-from pgtf.laboratory.gradients import influences, trajectory_gradients
+from pgtf.laboratory.gradients import trajectory_gradients
 from pgtf.laboratory.signals import Signal, Signals
-from pgtf.learner import Learner
-from pgtf.objective import REDUCTIONS
+from pgtf.laboratory.value_fit import ValueFit
+from pgtf.learning.gradient_rows import influences
+from pgtf.learning.learner import Learner
+from pgtf.learning.objective import REDUCTIONS
 
 _SEED = 0x7A12
 

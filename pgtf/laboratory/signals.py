@@ -7,15 +7,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pgtf.critics import Critic, Estimates
 from pgtf.errors import ConfigurationError
-from pgtf.estimators import MonteCarlo
 from pgtf.laboratory.combinations import Combination
-from pgtf.laboratory.fitting import ValueFit, restore
 from pgtf.laboratory.gradients import columns
-from pgtf.learner import Learner
+from pgtf.laboratory.value_fit import ValueFit, restore
+from pgtf.learning.critics import Critic, Estimates
+from pgtf.learning.estimators import MonteCarlo
+from pgtf.learning.learner import Learner
+from pgtf.learning.objective import Evaluation
 from pgtf.losses import explained_variance
-from pgtf.objective import Evaluation
 from pgtf.trajectory import Trajectory
 
 _SEED = (3, 0x1AB)

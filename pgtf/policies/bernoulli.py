@@ -7,8 +7,8 @@ import gymnasium as gym
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from pgtf.graph.stateless import uniform
 from pgtf.policies.head import Head
-from pgtf.policies.noise import uniform
 from pgtf.policies.output import Output
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from pgtf.graph.stateless import normal, uniform
 from pgtf.policies.bounds import Bounds
 from pgtf.policies.head import Head
-from pgtf.policies.noise import normal, uniform
 from pgtf.policies.output import Output
 
 # Proposals for each gamma variate. Each is accepted with probability above 0.95, as concentrations

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from pgtf.policies.noise import uniform
+from pgtf.graph.stateless import uniform
 
 # Up to this n, XLA computes the partial sums faster as one masked n x n sum than as a running one.
 _FEW = 32

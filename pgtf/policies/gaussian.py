@@ -10,8 +10,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from pgtf.errors import ConfigurationError
+from pgtf.graph.stateless import normal
 from pgtf.policies.head import Head
-from pgtf.policies.noise import normal
 from pgtf.policies.output import Output
 
 _SCALES = ("fixed", "learned", "state_dependent")

@@ -7,7 +7,8 @@ import gymnasium as gym
 import keras
 import tensorflow as tf
 
-from pgtf.networks import MLP, Network
+from pgtf.networks.mlp import MLP
+from pgtf.networks.network import Network
 from pgtf.policies.default import default_head
 from pgtf.policies.head import Head
 

@@ -1,6 +1,6 @@
 """Trainers: who drives environments and learning."""
 
-from pgtf.trainers.asynchronous import AsynchronousTrainer
+from pgtf.trainers.a3c.asynchronous import AsynchronousTrainer
 from pgtf.trainers.evolution import EvolutionTrainer
 from pgtf.trainers.synchronous import SynchronousTrainer
 from pgtf.trainers.trainer import Report, Trainer

@@ -6,15 +6,15 @@ from typing import Any, Literal
 import gin
 import tensorflow as tf
 
-from pgtf import population as populations
-from pgtf.environments.base import Environment
+from pgtf.environments.environment import Environment
 from pgtf.environments.groups import CompiledGroups, Groups, GymGroups
 from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError
-from pgtf.evolution import EvolutionStrategy, SearchMethod
-from pgtf.parameters import flattened, unflattened
+from pgtf.evolution import population as populations
+from pgtf.evolution.methods import EvolutionStrategy, SearchMethod
+from pgtf.evolution.search import GaussianSearch
+from pgtf.graph.parameters import flattened, unflattened
 from pgtf.policies.policy import Policy
-from pgtf.search import GaussianSearch
 from pgtf.trainers.synchronous import seeded
 from pgtf.trainers.trainer import Report, Trainer
 

@@ -9,15 +9,15 @@ import numpy as np
 import tensorflow as tf
 from scipy import stats
 
-from pgtf import rollout as rollouts
-from pgtf.acting import TapedActing
 from pgtf.errors import ConfigurationError
-from pgtf.fitting import Regression
-from pgtf.learner import Learner
-from pgtf.metrics import EpisodeWindow
-from pgtf.rollout import Carry, Rollouts
-from pgtf.scan import UNROLLED, scan_while
-from pgtf.schedules import OverEnvironmentSteps
+from pgtf.graph.scan import UNROLLED, scan_while
+from pgtf.learning.acting import TapedActing
+from pgtf.learning.fitting import Regression
+from pgtf.learning.learner import Learner
+from pgtf.learning.schedules import OverEnvironmentSteps
+from pgtf.rollouts.steps import Rollouts
+from pgtf.rollouts.unroll import Carry, start
+from pgtf.rollouts.window import EpisodeWindow
 from pgtf.trainers.synchronous import SynchronousTrainer, seeded
 from pgtf.trainers.trainer import Report, Trainer, uncompilable
 
@@ -173,7 +173,7 @@ class SeedsTrainer(Trainer):
         seeds = tf.map_fn(
             lambda seed: tf.random.experimental.stateless_fold_in(seed, 0), self._seeds
         )
-        return tf.vectorized_map(lambda seed: rollouts.start(self.environment, seed), seeds)
+        return tf.vectorized_map(lambda seed: start(self.environment, seed), seeds)
 
     def _iterate_several(self, limit: tf.Tensor) -> tuple[tf.Tensor, ...]:
         shape = (self._num_seeds, self._num_steps, self.environment.num_envs)

@@ -6,15 +6,16 @@ import gin
 import tensorflow as tf
 from absl import logging
 
-from pgtf import rollout as rollouts
-from pgtf.acting import TapedActing
-from pgtf.diagnostics import tags
-from pgtf.environments.base import Environment
+from pgtf.environments.environment import Environment
 from pgtf.environments.gym import GymEnvironment
-from pgtf.learner import Learner
-from pgtf.objective import Metrics
-from pgtf.rollout import Carry, Episodes, Played, Rollouts, assembled
-from pgtf.scan import UNROLLED, scan_while
+from pgtf.graph.scan import UNROLLED, scan_while
+from pgtf.learning.acting import TapedActing
+from pgtf.learning.diagnostics import tags
+from pgtf.learning.learner import Learner
+from pgtf.learning.objective import Metrics
+from pgtf.rollouts.episodes import Episodes
+from pgtf.rollouts.steps import Rollouts
+from pgtf.rollouts.unroll import Carry, Played, assembled, start
 from pgtf.trainers.trainer import Report, Trainer, uncompilable
 
 _STEPS_PER_CALL = {False: 2_000, True: 50_000}  # by Environment.compiled
@@ -157,7 +158,7 @@ class SynchronousTrainer(Trainer):
 
     def _start(self) -> Carry:
         seed = self._fresh_seed()
-        return tf.function(rollouts.start, autograph=False)(self.environment, seed)
+        return tf.function(start, autograph=False)(self.environment, seed)
 
     def _iterate_once(self, carry: Carry) -> tuple[Carry, tf.Tensor, tf.Tensor, Any]:
         seed = self._fresh_seed()

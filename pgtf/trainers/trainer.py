@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pgtf.environments.base import Environment
-from pgtf.learner import Learner
+from pgtf.environments.environment import Environment
+from pgtf.learning.learner import Learner
 from pgtf.policies.policy import Policy
 
 _UNSUPPORTED = re.compile(r"unsupported operations.*?XLA_\w+: (\w+)", re.DOTALL)

@@ -13,8 +13,8 @@ import gin
 import pytest
 import tensorflow as tf
 
-from pgtf import configuration
-from pgtf.checkpoint import Checkpoints
+from pgtf.configuration import configuration
+from pgtf.running.checkpoint import Checkpoints
 from tests.short_runs import QUICK, event_steps, flags, start, table, train
 
 LOG_EVERY = 500

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pgtf.laboratory.gradients import column_gradients, influences, trajectory_gradients
-from pgtf.learner import Learner
-from pgtf.networks import MLP
-from pgtf.objective import REDUCTIONS
+from pgtf.laboratory.gradients import trajectory_gradients
+from pgtf.learning.gradient_rows import column_gradients, influences
+from pgtf.learning.learner import Learner
+from pgtf.learning.objective import REDUCTIONS
+from pgtf.networks.mlp import MLP
 from pgtf.policies.policy import Policy
 from pgtf.trajectory import Trajectory
 from tests.trajectories import SEED, columns, random_trajectory, trajectory

@@ -9,17 +9,18 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from pgtf import configuration, parts
-from pgtf.baselines import Constant
+from pgtf import parts
+from pgtf.configuration import configuration
 from pgtf.environments.compiled import CompiledTabular
-from pgtf.estimators import MonteCarlo, WholeReturn
 from pgtf.laboratory import statistics
 from pgtf.laboratory.collection import collect
 from pgtf.laboratory.combinations import Combination
-from pgtf.laboratory.fitting import ValueFit
-from pgtf.laboratory.gradients import column_gradients
 from pgtf.laboratory.laboratory import VarianceLaboratory
 from pgtf.laboratory.signals import Signals
+from pgtf.laboratory.value_fit import ValueFit
+from pgtf.learning.baselines import Constant
+from pgtf.learning.estimators import MonteCarlo, WholeReturn
+from pgtf.learning.gradient_rows import column_gradients
 from tests.lecture.enumeration import every_trajectory
 from tests.lecture.exact import EPISODIC, EPISODIC_PREFERENCES, gradient, probabilities
 from tests.lecture.variance import covariance, trajectory_gradients

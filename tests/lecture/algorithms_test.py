@@ -8,14 +8,15 @@ import keras
 import numpy as np
 import pytest
 
-from pgtf import bindings, configuration, parts
-from pgtf.baselines import TimeDependent
-from pgtf.critics import QCritic
+from pgtf import parts
+from pgtf.configuration import bindings, configuration
 from pgtf.errors import ConfigurationError
+from pgtf.learning.baselines import TimeDependent
+from pgtf.learning.critics import QCritic
 from pgtf.policies import Beta
 from pgtf.trainers.trainer import Trainer
 
-assert parts.__all__  # Registers every part.
+assert parts.learner  # Registers every part.
 
 _FOLDER = bindings.shipped_files()
 # What pgtf.variance takes has tests of its own.

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pgtf.baselines import Constant, ExpectedQ, StateValue, TimeDependent
-from pgtf.estimators import TD0, LambdaReturn, MonteCarlo, NStep
-from pgtf.networks import MLP
+from pgtf.learning.baselines import Constant, ExpectedQ, StateValue, TimeDependent
+from pgtf.learning.estimators import TD0, LambdaReturn, MonteCarlo, NStep
+from pgtf.networks.mlp import MLP
 from tests.lecture.exact import Array
 from tests.trajectories import set_values, table_q, table_v, tables
 

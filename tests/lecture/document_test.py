@@ -46,4 +46,4 @@ def test_the_names_are_found_at_all() -> None:
     """The pattern above sees files, functions and methods."""
     assert len(NAMES) > 60
     assert ("tests/lecture/exact.py", "") in NAMES
-    assert ("pgtf/objective.py", "Objective.loss") in NAMES
+    assert ("pgtf/learning/objective.py", "Objective.loss") in NAMES

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pgtf.critics import VCritic
 from pgtf.environments.compiled import CompiledTabular
-from pgtf.estimators import TD0, LambdaReturn, MonteCarlo, NStep, ReturnEstimator
-from pgtf.fitting import Regression
-from pgtf.learner import Learner
-from pgtf.networks import MLP
+from pgtf.learning.critics import VCritic
+from pgtf.learning.estimators import TD0, LambdaReturn, MonteCarlo, NStep, ReturnEstimator
+from pgtf.learning.fitting import Regression
+from pgtf.learning.learner import Learner
+from pgtf.networks.mlp import MLP
 from pgtf.policies.policy import Policy
-from pgtf.rollout import Rollouts
+from pgtf.rollouts.steps import Rollouts
 from pgtf.trainers.synchronous import SynchronousTrainer
 from pgtf.trajectory import Trajectory
 from tests.lecture.enumeration import every_trajectory

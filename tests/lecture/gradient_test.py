@@ -14,9 +14,10 @@ import pytest
 import tensorflow as tf
 
 from pgtf.environments.compiled import CompiledTabular
-from pgtf.rollout import Episodes, start
-from pgtf.rollout import Rollouts as RolloutsOf
-from pgtf.scan import scan
+from pgtf.graph.scan import scan
+from pgtf.rollouts.episodes import Episodes
+from pgtf.rollouts.steps import Rollouts as RolloutsOf
+from pgtf.rollouts.unroll import start
 from pgtf.trajectory import Trajectory
 from tests.lecture.combinations import Combination, combinations, learner
 from tests.lecture.confidence import p_value

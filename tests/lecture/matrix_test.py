@@ -16,15 +16,15 @@ import pytest
 import tensorflow as tf
 from gymnasium import spaces
 
-from pgtf.baselines import Constant, ExpectedQ, StateValue, TimeDependent
-from pgtf.critics import QCritic, VCritic
 from pgtf.environments.compiled import CompiledCartPole, CompiledPendulum
 from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError
-from pgtf.estimators import TD0, LambdaReturn, MonteCarlo, NStep
-from pgtf.fitting import JointLoss, Regression
-from pgtf.learner import Learner
-from pgtf.networks import MLP
+from pgtf.learning.baselines import Constant, ExpectedQ, StateValue, TimeDependent
+from pgtf.learning.critics import QCritic, VCritic
+from pgtf.learning.estimators import TD0, LambdaReturn, MonteCarlo, NStep
+from pgtf.learning.fitting import JointLoss, Regression
+from pgtf.learning.learner import Learner
+from pgtf.networks.mlp import MLP
 from pgtf.policies import (
     Bernoulli,
     Beta,
@@ -36,7 +36,9 @@ from pgtf.policies import (
     Softmax,
     TanhGaussian,
 )
-from pgtf.rollout import Episodes, Rollouts, start
+from pgtf.rollouts.episodes import Episodes
+from pgtf.rollouts.steps import Rollouts
+from pgtf.rollouts.unroll import start
 from pgtf.trainers.synchronous import SynchronousTrainer
 from pgtf.trajectory import Trajectory
 from tests.toy_environments import TWO

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pgtf.checkpoint import Checkpoints
-from pgtf.environments.base import Environment
 from pgtf.environments.compiled.cartpole import CompiledCartPole
 from pgtf.environments.compiled.environment import TensorFlowEnvironment
 from pgtf.environments.compiled.noise import Noise
+from pgtf.environments.environment import Environment
 from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError
-from pgtf.evolution import CrossEntropyMethod, EvolutionStrategy
-from pgtf.networks import MLP
-from pgtf.normalization import RunningNormalization
-from pgtf.parameters import flattened
+from pgtf.evolution.methods import CrossEntropyMethod, EvolutionStrategy
+from pgtf.evolution.search import GaussianSearch
+from pgtf.graph.parameters import flattened
+from pgtf.networks.mlp import MLP
+from pgtf.networks.normalization import RunningNormalization
 from pgtf.policies import Deterministic, Gaussian, Policy
-from pgtf.search import GaussianSearch
+from pgtf.running.checkpoint import Checkpoints
 from pgtf.trainers.evolution import EvolutionTrainer
 from pgtf.trainers.seeds import SeedsTrainer
 

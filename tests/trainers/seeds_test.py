@@ -7,18 +7,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pgtf.baselines import Constant, StateValue
-from pgtf.critics import VCritic
-from pgtf.entropy import EntropyBonus
 from pgtf.environments.compiled.cartpole import CompiledCartPole
 from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError
-from pgtf.fitting import Regression
-from pgtf.learner import Learner
-from pgtf.networks import MLP
-from pgtf.normalization import RunningNormalization
+from pgtf.learning.baselines import Constant, StateValue
+from pgtf.learning.critics import VCritic
+from pgtf.learning.entropy import EntropyBonus
+from pgtf.learning.fitting import Regression
+from pgtf.learning.learner import Learner
+from pgtf.networks.mlp import MLP
+from pgtf.networks.normalization import RunningNormalization
 from pgtf.policies.policy import Policy
-from pgtf.rollout import Episodes, Rollouts
+from pgtf.rollouts.episodes import Episodes
+from pgtf.rollouts.steps import Rollouts
 from pgtf.trainers.seeds import SeedsTrainer, interquartile_mean
 from pgtf.trainers.synchronous import SynchronousTrainer
 

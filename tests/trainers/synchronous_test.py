@@ -10,20 +10,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pgtf import rollout
-from pgtf.acting import TapedActing
-from pgtf.baselines import Constant, StateValue
-from pgtf.critics import VCritic
-from pgtf.entropy import EntropyBonus
-from pgtf.environments.base import Environment
 from pgtf.environments.compiled.cartpole import CompiledCartPole
 from pgtf.environments.compiled.pendulum import CompiledPendulum
+from pgtf.environments.environment import Environment
 from pgtf.environments.gym import GymEnvironment
-from pgtf.learner import Learner
-from pgtf.networks import MLP
-from pgtf.normalization import RunningNormalization
+from pgtf.learning.acting import TapedActing
+from pgtf.learning.baselines import Constant, StateValue
+from pgtf.learning.critics import VCritic
+from pgtf.learning.entropy import EntropyBonus
+from pgtf.learning.learner import Learner
+from pgtf.networks.mlp import MLP
+from pgtf.networks.normalization import RunningNormalization
 from pgtf.policies.policy import Policy
-from pgtf.rollout import Carry, Episodes, Rollouts
+from pgtf.rollouts import unroll
+from pgtf.rollouts.episodes import Episodes
+from pgtf.rollouts.steps import Rollouts
+from pgtf.rollouts.unroll import Carry
 from pgtf.trainers.synchronous import SynchronousTrainer
 
 ENDLESS = "tests.toy_environments:Endless-v0"
@@ -122,7 +124,7 @@ def test_a_gradient_taped_through_the_rollout_is_that_of_the_loss(
 def test_loops_and_unrolled_graphs_learn_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     unrolled = trainer(GymEnvironment("CartPole-v1", 3), Rollouts(3))
     unrolled.iterate(30)
-    monkeypatch.setattr("pgtf.scan.UNROLLED", 1)
+    monkeypatch.setattr("pgtf.graph.scan.UNROLLED", 1)
     loop = trainer(GymEnvironment("CartPole-v1", 3), Rollouts(3))
     loop.iterate(30)
     assert_close(variables(unrolled.learner), variables(loop.learner))
@@ -231,11 +233,12 @@ def test_no_random_number_is_used_twice(
 
     def start(environment: Environment, seed: tf.Tensor) -> Carry:
         with tf.control_dependencies([tf.numpy_function(remember, [seed], tf.int32)]):
-            return rollout.Carry(*original(environment, tf.identity(seed)))
+            return Carry(*original(environment, tf.identity(seed)))
 
-    original = rollout.start
+    original = unroll.start
     monkeypatch.setattr(Policy, "act", act)
-    monkeypatch.setattr(rollout, "start", start)
+    for module in ("rollouts.episodes", "trainers.synchronous"):
+        monkeypatch.setattr(f"pgtf.{module}.start", start)
     environment = GymEnvironment(ENDLESS, 2, {"terminates_after": 3})
     made = trainer(environment, collected, reinforce)
     while made.learner.updates < 4:

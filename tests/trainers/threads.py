@@ -7,15 +7,15 @@ from typing import Any
 import gymnasium as gym
 import keras
 
-from pgtf.baselines import StateValue
-from pgtf.critics import VCritic
-from pgtf.entropy import EntropyBonus
 from pgtf.environments.gym import GymEnvironment
-from pgtf.learner import Learner
-from pgtf.networks import MLP
+from pgtf.learning.baselines import StateValue
+from pgtf.learning.critics import VCritic
+from pgtf.learning.entropy import EntropyBonus
+from pgtf.learning.learner import Learner
+from pgtf.networks.mlp import MLP
 from pgtf.policies.policy import Policy
-from pgtf.rollout import Rollouts
-from pgtf.trainers.asynchronous import AsynchronousTrainer
+from pgtf.rollouts.steps import Rollouts
+from pgtf.trainers.a3c.asynchronous import AsynchronousTrainer
 
 ENDLESS = "tests.toy_environments:Endless-v0"
 NEVER = 2**62

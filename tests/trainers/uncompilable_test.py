@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pgtf.baselines import StateValue
-from pgtf.critics import VCritic
-from pgtf.environments.base import Environment
 from pgtf.environments.compiled.cartpole import CompiledCartPole
+from pgtf.environments.environment import Environment
 from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError
-from pgtf.estimators import LambdaReturn
-from pgtf.learner import Learner
-from pgtf.networks import MLP
+from pgtf.learning.baselines import StateValue
+from pgtf.learning.critics import VCritic
+from pgtf.learning.estimators import LambdaReturn
+from pgtf.learning.learner import Learner
+from pgtf.networks.mlp import MLP
 from pgtf.policies.policy import Policy
-from pgtf.rollout import Rollouts
-from pgtf.trainers.asynchronous import AsynchronousTrainer
+from pgtf.rollouts.steps import Rollouts
+from pgtf.trainers.a3c.asynchronous import AsynchronousTrainer
 from pgtf.trainers.seeds import SeedsTrainer
 from pgtf.trainers.synchronous import SynchronousTrainer
 from pgtf.trajectory import Trajectory

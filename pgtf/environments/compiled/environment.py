@@ -8,8 +8,8 @@ from typing import Any, ClassVar, NamedTuple
 import gymnasium as gym
 import tensorflow as tf
 
-from pgtf.environments.base import Environment
 from pgtf.environments.compiled.noise import Noise
+from pgtf.environments.environment import Environment
 from pgtf.errors import ConfigurationError
 from pgtf.trajectory import TimeStep
 

@@ -13,32 +13,10 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from pgtf.graph.stateless import pcg4d, uint32
+
 # Odd, so that the blocks of one seed are all different.
 _BLOCK_STRIDE = 0x9E3779B9
-
-
-def _word(value: int) -> tf.Tensor:
-    return tf.constant(value & 0xFFFFFFFF, tf.uint32)
-
-
-def pcg4d(
-    x: tf.Tensor, y: tf.Tensor, z: tf.Tensor, w: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Hashes four uint32 tensors of one shape to four others (Jarzynski and Olano, listing 4)."""
-    multiplier, increment = _word(1664525), _word(1013904223)
-    x, y, z, w = (v * multiplier + increment for v in (x, y, z, w))
-    x += y * w
-    y += z * x
-    z += x * y
-    w += y * z
-    x, y, z, w = (
-        tf.bitwise.bitwise_xor(v, tf.bitwise.right_shift(v, _word(16))) for v in (x, y, z, w)
-    )
-    x += y * w
-    y += z * x
-    z += x * y
-    w += y * z
-    return x, y, z, w
 
 
 class Noise(NamedTuple):
@@ -69,10 +47,10 @@ class Noise(NamedTuple):
         for block in range(-(-num // 4)):
             words += pcg4d(
                 tf.fill([self.num_envs], seed[0]),
-                tf.fill([self.num_envs], seed[1] + _word(block * _BLOCK_STRIDE)),
+                tf.fill([self.num_envs], seed[1] + uint32(block * _BLOCK_STRIDE)),
                 tf.cast(count, tf.uint32),
                 tf.cast(environment, tf.uint32),
             )
         # The high bits are the well mixed ones; 24 are what a float32 holds exactly.
-        bits = (tf.cast(tf.bitwise.right_shift(word, _word(8)), tf.int32) for word in words[:num])
+        bits = (tf.cast(tf.bitwise.right_shift(word, uint32(8)), tf.int32) for word in words[:num])
         return [low + (high - low) * (2.0**-24 * tf.cast(b, tf.float32)) for b in bits]

@@ -9,7 +9,7 @@ import tensorflow as tf
 from scipy import stats
 
 from pgtf.environments.compiled import Noise
-from pgtf.environments.compiled.noise import pcg4d
+from pgtf.graph.stateless import pcg4d
 
 _NUM_ENVS, _NUM_STEPS = 512, 2048
 

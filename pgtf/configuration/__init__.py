@@ -1,0 +1,1 @@
+"""gin: finding files, checking bindings, messages; settings of TensorFlow's runtime."""

@@ -1,0 +1,191 @@
+"""gin: what can be bound, where files are found, and messages when a binding is wrong."""
+
+import copy
+import dataclasses
+import inspect
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gin
+import keras
+
+from pgtf.configuration import types as binding_types
+from pgtf.configuration.bindings import (
+    Binding,
+    did_you_mean,
+    find,
+    read_file,
+    read_text,
+    shipped_files,
+    short,
+)
+from pgtf.errors import ConfigurationError, TrainingError
+
+_LOCATION = re.compile(r"\n? *In (?:file|bindings string).*", re.DOTALL)
+_CALL = re.compile(r"\n *In call to configurable '(?:[\w./]*[./])?(\w+)'")
+
+_REQUIRED = re.compile(r"Required bindings for `(\w+)` not provided in config: \['(\w+)'")
+
+_T = TypeVar("_T")
+
+
+def register_keras() -> None:
+    """Makes Keras optimizers, schedules and initializers bindable by their names.
+
+    gin 0.5 brings such registrations in ``gin.tf``, which this TensorFlow cannot import.
+    """
+    for module, base in (
+        (keras.optimizers, keras.optimizers.Optimizer),
+        (keras.optimizers.schedules, keras.optimizers.schedules.LearningRateSchedule),
+        (keras.initializers, keras.initializers.Initializer),
+    ):
+        classes = {
+            item.__name__: item
+            for item in vars(module).values()
+            if inspect.isclass(item) and issubclass(item, base) and item is not base
+        }
+        for name, item in classes.items():
+            if name in binding_types.names():  # A part of pgtf has the name, such as Constant.
+                name += base.__name__
+            gin.external_configurable(item, name=name, module=module.__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Configuration:
+    """What the user asked for.
+
+    Attributes:
+        name: of the last gin file, without its ending.
+        text: all bindings in force, as one gin file.
+        bindings: where each of them stands, by key.
+    """
+
+    name: str
+    text: str
+    bindings: dict[str, Binding]
+
+    def warnings(self) -> list[str]:
+        """Returns a line for each binding of the user's that nothing has used so far.
+
+        Those of pgtf's own files are left over wherever a derived file swaps a part.
+        """
+        used = {short(key) for key in read_text(gin.operative_config_str(), "operative")}
+        return [
+            f"{binding.place}: nothing uses {binding.key}.{did_you_mean(short(binding.key), used)}"
+            for binding in self.bindings.values()
+            if short(binding.key) not in used and not binding.shipped
+        ]
+
+
+def load(files: Sequence[str], parameters: Sequence[str]) -> Configuration:
+    """Parses gin files and then the parameters of the command line, later ones winning.
+
+    Args:
+        files: looked up in the current folder, then among those that come with pgtf.
+        parameters: bindings.
+
+    Raises:
+        ConfigurationError: a file is missing, a binding names what there is not, or a value is
+            not of its parameter's type.
+    """
+    if str(shipped_files()) not in gin.config._LOCATION_PREFIXES:
+        gin.add_config_file_search_path(str(shipped_files()))
+    bindings: dict[str, Binding] = {}
+    sources = {parameter: f'--gin_param="{parameter}"' for parameter in parameters}
+    for file in files:
+        bindings |= read_file(file)
+    for parameter, source in sources.items():
+        bindings |= read_text(parameter, source)
+    for file in files:
+        with _explained(file):
+            gin.parse_config_file(str(find(file)))
+    for parameter, source in sources.items():
+        with _explained(source):
+            gin.parse_config(parameter)
+    binding_types.check(bindings)
+    name = Path(files[-1]).stem if files else "default"
+    return Configuration(name, gin.config_str(), bindings)
+
+
+def bound(key: str, default: Any) -> Any:
+    """Returns the value bound to ``Selector.parameter``, macros followed, or the default."""
+    try:
+        value = gin.query_parameter(key)
+    except ValueError:
+        return default
+    return copy.deepcopy(value)  # What gin does to a value before it passes it on.
+
+
+def call(function: Callable[..., _T], **arguments: Any) -> _T:
+    """Calls a configurable; gin makes the parts that are bound to it.
+
+    Raises:
+        ConfigurationError: a part cannot be made of what is bound to it.
+    """
+    try:
+        return function(**arguments)
+    except ConfigurationError as error:
+        raise ConfigurationError(_own_message(error)) from error
+    except TrainingError as error:
+        raise TrainingError(_own_message(error)) from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        if missing := _REQUIRED.match(str(error)):
+            raise ConfigurationError(
+                f"{missing[1]}.{missing[2]} is not bound: bind it, or begin your file with"
+                " include 'a2c.gin'."
+            ) from error
+        part = _CALL.search(str(error))
+        if part is None or part[1] == function.__name__:
+            raise
+        message = _own_message(error).split("\n")[0].rstrip(".")
+        bindings = gin.get_bindings(part[1], resolve_references=False)
+        values = ", ".join(f"{name} = {value!r}" for name, value in bindings.items())
+        also = f" with {values}" if values else ""
+        raise ConfigurationError(f"{part[1]} cannot be made{also}: {message}.") from error
+
+
+def _own_message(error: Exception) -> str:
+    """An error's message without what gin adds of the calls that led to it."""
+    return str(error)[: match.start()] if (match := _CALL.search(str(error))) else str(error)
+
+
+@contextmanager
+def _explained(source: str) -> Iterator[None]:
+    """Turns gin's errors about text from a source into one sentence."""
+    # gin logs an error for each folder in which a file is not, also when the next one has it.
+    disabled = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    except ConfigurationError:
+        raise
+    except KeyError as error:  # A name that two modules have; gin loses the words on the way.
+        cause = error.__cause__ or error.__context__ or error
+        raise ConfigurationError(f"{source}: {cause.args[0]}") from error
+    except (ValueError, SyntaxError, OSError, ImportError) as error:
+        raise ConfigurationError(_explain(str(error), source)) from error
+    finally:
+        logging.disable(disabled)
+
+
+def _explain(message: str, source: str) -> str:
+    """Adds the place and the nearest name to gin's message."""
+    first = _LOCATION.split(message)[0].strip()
+    where = re.search(r'In file "(.*?)", line (\d+)', message)
+    place = f"{where[1]} line {where[2]}" if where else source
+    configurable = re.search(r"[Nn]o configurable matching (?:reference )?'@?([\w./]+)", first)
+    if configurable:
+        name = configurable[1].split("/")[-1]
+        near = did_you_mean(name.split(".")[-1], binding_types.names())
+        return f"{place}: There is nothing called {name!r} to bind.{near}"
+    parameter = re.search(r"Configurable '([\w.]+)' doesn't have a parameter named '(\w+)'", first)
+    if parameter:
+        selector, name = parameter[1], parameter[2]
+        known = list(binding_types.parameters(selector))
+        hint = did_you_mean(name, known) or f" It has: {', '.join(known) or 'none'}."
+        return f"{place}: {selector.split('.')[-1]} has no parameter {name!r}.{hint}"
+    return f"{place}: {first}"

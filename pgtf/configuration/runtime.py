@@ -1,0 +1,79 @@
+"""TensorFlow's own settings, made before its first operation."""
+
+import contextlib
+import os
+from pathlib import Path
+
+import gin
+import tensorflow as tf
+
+from pgtf.configuration.configuration import bound
+from pgtf.errors import ConfigurationError
+
+_COPIES_A_THREAD = 32  # Compiled environments that keep one thread busy.
+
+
+@gin.register
+def runtime(
+    intra_op_threads: int | None = None,
+    inter_op_threads: int | None = None,
+    compilation_cache: str | None = None,
+) -> None:
+    """Sets TensorFlow's thread pools, and where XLA keeps what it has compiled.
+
+    One thread each is fastest for small networks, where handing work over costs more than doing
+    it; convolutions and large batches gain from more. Nothing changes once TensorFlow has started,
+    as before a second run in one process.
+
+    Args:
+        intra_op_threads: threads that share one operation; 0 for one a core. When unbound, 1, or
+            for many copies of a compiled environment up to one a core.
+        inter_op_threads: operations that run side by side; 0 for one a core. When unbound, as many
+            as ``AsynchronousTrainer.num_workers`` is bound to, which is what it takes for all
+            workers to run, or else 1.
+        compilation_cache: a folder of compiled programs, which spares a later run of the same
+            configuration on the same processor most of its compilation. TensorFlow stops with an
+            error when a file in it is damaged: remove the folder then.
+
+    Raises:
+        ConfigurationError: a number is negative, or the folder cannot be written.
+    """
+    workers = max(1, bound("AsynchronousTrainer.num_workers", 1))
+    copies = bound("CompiledEnvironment.num_envs", 1) * bound("train.num_seeds", 1)
+    if intra_op_threads is None:
+        most = (os.cpu_count() or 1) // workers
+        intra_op_threads = max(1, min(most, copies // _COPIES_A_THREAD))
+    if inter_op_threads is None:
+        inter_op_threads = workers
+    if intra_op_threads < 0 or inter_op_threads < 0:
+        raise ConfigurationError("runtime's thread numbers must be 0 or more.")
+    if intra_op_threads == 1:
+        # Else XLA still hands small matrix products over to the pool, of one thread, and waits.
+        _add_flag("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+    if compilation_cache is not None:
+        _add_flag(
+            "TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={_folder(compilation_cache)}"
+        )
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(intra_op_threads)
+        tf.config.threading.set_inter_op_parallelism_threads(inter_op_threads)
+
+
+def _folder(path: str) -> Path:
+    folder = Path(path).expanduser().absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"runtime.compilation_cache cannot be made: {error.strerror}: {folder}."
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise ConfigurationError(f"runtime.compilation_cache, {folder}, cannot be written.")
+    return folder
+
+
+def _add_flag(variable: str, flag: str) -> None:
+    """Adds a flag that XLA reads at its first compilation, unless the user has set it."""
+    flags = os.environ.get(variable, "")
+    if flag.partition("=")[0] not in flags:
+        os.environ[variable] = f"{flags} {flag}".strip()

@@ -1,0 +1,1 @@
+"""Evolution: search distributions over parameters and how fitness moves them."""

@@ -1,0 +1,114 @@
+"""A population: the episodes of many parameter vectors of one policy, played as one batch."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from pgtf.environments.groups import Groups
+from pgtf.graph.parameters import substituted
+from pgtf.policies.policy import Policy
+
+
+class Episodes(NamedTuple):
+    """One episode for each environment of each member.
+
+    Attributes:
+        returns: [N, E] float32, undiscounted.
+        lengths: [N, E] int32, in steps.
+        statistics: values of the policy's non-trainable variables, after all that was seen.
+    """
+
+    returns: tf.Tensor
+    lengths: tf.Tensor
+    statistics: list[tf.Tensor]
+
+
+Act = Callable[[Sequence[tf.Tensor], Any, tf.Tensor], Any]
+
+
+def members_act(policy: Policy) -> Act:
+    """Returns a function that lets N members act at once, each with its own weights.
+
+    Args:
+        policy: built; its own weights are not used.
+
+    Returns:
+        A function of the weights (for each trainable variable [N, *shape]), the observation (a
+        nest of [N, E, ...]) and seeds, int32 [N, 2]; it samples the action, a nest of [N, E, ...].
+    """
+
+    def act(weights: Sequence[tf.Tensor], observation: Any, seeds: tf.Tensor) -> Any:
+        return tf.vectorized_map(member, (list(weights), observation, seeds))
+
+    def member(inputs: tuple[list[tf.Tensor], Any, tf.Tensor]) -> Any:
+        weights, observation, seed = inputs
+        with substituted(policy.trainable_variables, weights):
+            return policy.act(observation, seed)
+
+    return act
+
+
+def play(
+    groups: Groups,
+    policy: Policy,
+    act: Act,
+    weights: Sequence[tf.Tensor],
+    seeds: tf.Tensor,
+    max_steps: int,
+) -> Episodes:
+    """Plays one episode in every environment.
+
+    Running statistics of the policy's network stand still meanwhile, so that all members are
+    judged alike; what they become by the steps of all members is returned.
+
+    Args:
+        groups: N groups of E environments.
+        policy: whose weights the members have.
+        act: of ``members_act``.
+        weights: for each trainable variable of the policy [N, *shape].
+        seeds: int32 [N, 2]; members with equal seeds meet the same episodes.
+        max_steps: steps after which an episode counts as it stands.
+    """
+    state, observation = groups.reset(seeds)
+    shape = tf.nest.flatten(observation)[0].shape[:2]
+
+    def move(
+        t: tf.Tensor, active: tf.Tensor, state: Any, observation: Any, episodes: Episodes
+    ) -> tuple[Any, ...]:
+        action = act(weights, observation, seeds + tf.stack([1 + t, 0]))
+        state, step = groups.step(state, action, ~active)
+        episodes = Episodes(
+            episodes.returns + step.reward,
+            episodes.lengths + tf.cast(step.mask, tf.int32),
+            _adapted(policy, episodes.statistics, observation, step.mask),
+        )
+        active &= ~(step.terminated | step.truncated)
+        return t + 1, active, state, step.observation, episodes
+
+    first = Episodes(
+        tf.zeros(shape),
+        tf.zeros(shape, tf.int32),
+        [tf.convert_to_tensor(variable.value) for variable in policy.non_trainable_variables],
+    )
+    *_, episodes = tf.while_loop(
+        lambda t, active, *rest: tf.reduce_any(active) & (t < max_steps),
+        move,
+        (tf.constant(0), tf.ones(shape, tf.bool), state, observation, first),
+    )
+    return episodes
+
+
+def _adapted(
+    policy: Policy, statistics: list[tf.Tensor], observation: Any, mask: tf.Tensor
+) -> list[tf.Tensor]:
+    """What the network's running statistics become by one more row of steps, [N, E]."""
+    variables = policy.non_trainable_variables
+    if not variables:
+        return statistics
+    mapping = list(zip(variables, statistics, strict=True))
+    with keras.StatelessScope(state_mapping=mapping) as scope:
+        policy.network.adapt(observation, mask)
+        now = [scope.get_current_value(variable) for variable in variables]
+    return [old if new is None else new for old, new in zip(statistics, now, strict=True)]

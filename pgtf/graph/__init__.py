@@ -1,0 +1,1 @@
+"""Inside the graph: loops, parameters as arguments, stateless random numbers."""

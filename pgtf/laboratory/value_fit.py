@@ -1,0 +1,91 @@
+"""Fitting V(s) or Q(s, a) to Monte Carlo returns, well enough to be compared with."""
+
+import functools
+
+import gin
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pgtf.errors import ConfigurationError
+from pgtf.learning.critics import Critic
+from pgtf.losses import value_loss
+from pgtf.trajectory import Trajectory
+
+
+@gin.register
+class ValueFit:
+    """Minibatch regression of a critic, or of a baseline's own network, on returns.
+
+    Args:
+        num_steps: gradient steps.
+        batch_size: environment steps in each.
+        learning_rate: Adam's at the start; it falls to 0 along a cosine.
+    """
+
+    def __init__(self, num_steps: int = 2000, batch_size: int = 256, learning_rate: float = 3e-3):
+        for name, number in (("num_steps", num_steps), ("batch_size", batch_size)):
+            if number < 1:
+                raise ConfigurationError(f"ValueFit.{name} must be at least 1, not {number}.")
+        self.num_steps = num_steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+
+    def run(
+        self, regressor: Critic, trajectory: Trajectory, returns: tf.Tensor, mask: tf.Tensor
+    ) -> None:
+        """Fits to standardised returns, then gives the output layer their scale.
+
+        Args:
+            regressor: built; its weights are moved.
+            trajectory: T steps of B environments.
+            returns: [T, B] G_t.
+            mask: [T, B].
+        """
+        steps = tf.where(tf.reshape(mask, (-1,)) > 0)[:, 0]
+        regressor.adapt(trajectory, mask)
+        states = tf.nest.map_structure(lambda x: _rows(x[:-1], steps), trajectory.observation)
+        actions = tf.nest.map_structure(lambda x: _rows(x, steps), trajectory.action)
+        targets = _rows(returns, steps)
+        mean = tf.reduce_mean(targets)
+        scale = tf.maximum(tf.math.reduce_std(targets), 1e-6 * tf.maximum(tf.abs(mean), 1.0))
+        targets = (targets - mean) / scale
+        schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.num_steps)
+        optimizer = keras.optimizers.Adam(schedule)
+        variables = regressor.trainable_variables
+        optimizer.build(variables)
+        count = int(targets.shape[0])
+        size = min(self.batch_size, count)
+
+        def descend(t: tf.Tensor) -> tuple[tf.Tensor]:
+            drawn = tf.random.stateless_uniform((size,), tf.stack([t, 7]), 0, count, tf.int32)
+            pick = functools.partial(tf.gather, indices=drawn)
+            observation = tf.nest.map_structure(lambda x: tf.stack([pick(x)] * 2), states)
+            action = tf.nest.map_structure(lambda x: pick(x)[tf.newaxis], actions)
+            batch = trajectory._replace(observation=observation, action=action)
+            with tf.GradientTape() as tape:
+                weight = tf.fill((1, size), 1.0 / size)
+                loss = value_loss(regressor.predict(batch), pick(targets)[tf.newaxis], weight)
+            values = [variable.value for variable in variables]
+            optimizer.apply(tape.gradient(loss, values), variables)
+            return (t + 1,)
+
+        @tf.function(autograph=False)
+        def fit() -> None:
+            tf.while_loop(lambda t: t < self.num_steps, descend, (tf.constant(0),))
+
+        fit()
+        layer = regressor.output_layer
+        layer.kernel.assign(scale * layer.kernel)
+        layer.bias.assign(scale * layer.bias + mean)
+
+
+def restore(variables: list[keras.Variable], values: list[np.ndarray]) -> None:
+    """Assigns values that were read before."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _rows(x: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
+    """The given steps of [T, B, ...], [M, ...]."""
+    return tf.gather(tf.reshape(x, (-1, *x.shape[2:])), steps)

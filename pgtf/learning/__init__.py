@@ -1,0 +1,1 @@
+"""Learning: targets, losses, critics, baselines and the steps of the optimizer."""

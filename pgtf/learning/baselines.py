@@ -1,0 +1,235 @@
+"""Baselines: what is subtracted from the return, to lower the variance and leave the mean."""
+
+from typing import Any
+
+import gin
+import gymnasium as gym
+import keras
+import tensorflow as tf
+
+from pgtf.errors import ConfigurationError
+from pgtf.learning.critics import Critic, Estimates, QCritic, VCritic
+from pgtf.learning.fitting import JointLoss, Regression
+from pgtf.losses import mean_over_steps
+from pgtf.networks.network import Network
+from pgtf.policies.policy import Policy
+from pgtf.trajectory import Trajectory
+
+
+class Baseline(keras.Layer):
+    """b in ∇ log π(a | s) (G - b).
+
+    Attributes:
+        regressor: a ``VCritic`` of the baseline's own that has to be fitted, or None.
+    """
+
+    regressor: VCritic | None = None
+
+    def build(
+        self, observation_space: gym.Space, action_space: gym.Space, critic: Critic | None
+    ) -> None:
+        """Makes every variable.
+
+        Args:
+            observation_space: the space of one environment's observations.
+            action_space: the space of one environment's actions.
+            critic: the learner's, already built.
+
+        Raises:
+            ConfigurationError: the baseline needs another critic.
+        """
+        raise NotImplementedError
+
+    def values(
+        self, trajectory: Trajectory, estimates: Estimates | None, policy: Policy, seed: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns b_t, [T, B].
+
+        Args:
+            trajectory: T steps of B environments.
+            estimates: what the critic says about them.
+            policy: the one whose gradient is estimated.
+            seed: int32 [2].
+        """
+        raise NotImplementedError
+
+    def update(self, trajectory: Trajectory, returns: tf.Tensor, mask: tf.Tensor) -> None:
+        """Moves running statistics after an update; ``returns`` and ``mask`` are [T, B]."""
+
+
+@gin.register
+class Constant(Baseline):
+    """A running mean of the returns of all earlier batches, one number for every step.
+
+    The batch at hand is not in it, so that the gradient's mean is left as it is.
+
+    Args:
+        decay: weight of the past in each update; the start is corrected for, as in Adam.
+    """
+
+    def __init__(self, decay: float = 0.9):
+        super().__init__()
+        if not 0.0 <= decay < 1.0:
+            raise ConfigurationError(f"Constant.decay must be in [0, 1), not {decay}.")
+        self.decay = decay
+
+    def build(
+        self, observation_space: gym.Space, action_space: gym.Space, critic: Critic | None
+    ) -> None:
+        """Makes the running mean."""
+        del observation_space, action_space, critic
+        self.mean = self.add_weight(shape=(), initializer="zeros", trainable=False, name="mean")
+        self.weight = self.add_weight(shape=(), initializer="zeros", trainable=False, name="weight")
+
+    def values(
+        self, trajectory: Trajectory, estimates: Estimates | None, policy: Policy, seed: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns the running mean, [T, B]."""
+        del estimates, policy, seed
+        mean = tf.math.divide_no_nan(self.mean.value, self.weight.value)
+        return tf.fill(tf.shape(trajectory.reward), mean)
+
+    def update(self, trajectory: Trajectory, returns: tf.Tensor, mask: tf.Tensor) -> None:
+        """Adds the mean return of a batch."""
+        del trajectory
+        batch = tf.reduce_sum(mean_over_steps(mask) * returns)
+        rate = tf.where(tf.reduce_sum(mask) > 0, 1.0 - self.decay, 0.0)
+        self.mean.assign_add(rate * (batch - self.mean.value))
+        self.weight.assign_add(rate * (1.0 - self.weight.value))
+
+
+@gin.register
+class TimeDependent(Baseline):
+    """A running mean of the returns from each step of the episode on, b_t = mean over i of G_t^i.
+
+    The slide's sum lacks the 1/N. As with ``Constant``, only earlier batches are in it.
+
+    Args:
+        max_time: steps with a mean of their own; all later ones share the last.
+        decay: weight of the past in each update, for the steps that the batch reached.
+    """
+
+    def __init__(self, max_time: int = 1000, decay: float = 0.9):
+        super().__init__()
+        if max_time < 1:
+            raise ConfigurationError(f"TimeDependent.max_time must be at least 1, not {max_time}.")
+        if not 0.0 <= decay < 1.0:
+            raise ConfigurationError(f"TimeDependent.decay must be in [0, 1), not {decay}.")
+        self.max_time = max_time
+        self.decay = decay
+
+    def build(
+        self, observation_space: gym.Space, action_space: gym.Space, critic: Critic | None
+    ) -> None:
+        """Makes the table of running means."""
+        del observation_space, action_space, critic
+        shape = (self.max_time,)
+        self.mean = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="mean")
+        self.weight = self.add_weight(
+            shape=shape, initializer="zeros", trainable=False, name="weight"
+        )
+
+    def values(
+        self, trajectory: Trajectory, estimates: Estimates | None, policy: Policy, seed: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns the mean for each row's step of the episode, [T, B]."""
+        del estimates, policy, seed
+        table = tf.math.divide_no_nan(self.mean.value, self.weight.value)
+        return tf.gather(table, self._slot(trajectory))
+
+    def update(self, trajectory: Trajectory, returns: tf.Tensor, mask: tf.Tensor) -> None:
+        """Adds the mean return of a batch at each step of the episode."""
+        slot = tf.reshape(self._slot(trajectory), (-1,))
+        weight = tf.reshape(mask, (-1,))
+        total = weight * tf.reshape(returns, (-1,))
+        counts = tf.math.unsorted_segment_sum(weight, slot, self.max_time)
+        batch = tf.math.divide_no_nan(
+            tf.math.unsorted_segment_sum(total, slot, self.max_time), counts
+        )
+        rate = tf.where(counts > 0, 1.0 - self.decay, 0.0)
+        self.mean.assign_add(rate * (batch - self.mean.value))
+        self.weight.assign_add(rate * (1.0 - self.weight.value))
+
+    def _slot(self, trajectory: Trajectory) -> tf.Tensor:
+        return tf.minimum(trajectory.time, self.max_time - 1)
+
+
+@gin.register
+class StateValue(Baseline):
+    """V(s): the critic's own, or a network of the baseline's own.
+
+    Args:
+        network: features for a value function of its own; when unbound the critic's values are
+            used: the ``VCritic``'s, which makes G - V the advantage of A2C, or the ``QCritic``'s
+            mean over actions, as in ``ExpectedQ``.
+        fit: how a network of its own is fitted to the returns; ``JointLoss`` when unbound.
+    """
+
+    def __init__(self, network: Network | None = None, fit: JointLoss | Regression | None = None):
+        super().__init__()
+        self.critic: QCritic | None = None
+        if network is None and fit is not None:
+            raise ConfigurationError(
+                "StateValue.fit says how a network of its own is fitted, and there is none: bind"
+                " StateValue.network = @MLP(), or VCritic.fit for the one it shares."
+            )
+        self.regressor = None if network is None else VCritic(network, fit)
+
+    def build(
+        self, observation_space: gym.Space, action_space: gym.Space, critic: Critic | None
+    ) -> None:
+        """Makes every variable."""
+        if self.regressor is not None:
+            self.regressor.build(observation_space, action_space)
+        elif critic is None:
+            raise ConfigurationError(
+                "StateValue without a network of its own shares the critic's, and there is none:"
+                " bind StateValue.network = @MLP(), or Learner.critic = @VCritic()."
+            )
+        elif isinstance(critic, QCritic):
+            self.critic = critic
+
+    def values(
+        self, trajectory: Trajectory, estimates: Estimates | None, policy: Policy, seed: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns V(s_t), [T, B]."""
+        if self.regressor is not None:
+            return self.regressor.predict(trajectory)
+        if self.critic is not None:
+            return _expected_q(self.critic, trajectory, policy, seed)
+        assert estimates is not None
+        return estimates.prediction
+
+
+@gin.register
+class ExpectedQ(Baseline):
+    """Σ_b π(b|s) Q(s, b), the value of a ``QCritic`` under the policy.
+
+    Where actions are not Discrete it is a mean over sampled ones.
+    """
+
+    def build(
+        self, observation_space: gym.Space, action_space: gym.Space, critic: Critic | None
+    ) -> None:
+        """Checks the critic."""
+        del observation_space, action_space
+        if not isinstance(critic, QCritic):
+            raise ConfigurationError(
+                "ExpectedQ is made of a QCritic's action values, and there is none: bind"
+                " Learner.critic = @QCritic(), or another baseline."
+            )
+        self.critic = critic
+
+    def values(
+        self, trajectory: Trajectory, estimates: Estimates | None, policy: Policy, seed: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns Σ_b π(b|s_t) Q(s_t, b), [T, B]."""
+        del estimates
+        return _expected_q(self.critic, trajectory, policy, seed)
+
+
+def _expected_q(
+    critic: QCritic, trajectory: Trajectory, policy: Policy, seed: tf.Tensor
+) -> tf.Tensor:
+    observation: Any = tf.nest.map_structure(lambda x: x[:-1], trajectory.observation)
+    return critic.expected_value(observation, policy, seed)

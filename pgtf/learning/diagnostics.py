@@ -1,0 +1,111 @@
+"""The variance of the policy gradient while a run goes on, from the batches that it learns from."""
+
+from collections.abc import Iterable
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+from pgtf.errors import ConfigurationError
+from pgtf.learning.gradient_rows import column_gradients, influences
+from pgtf.policies.policy import Policy
+from pgtf.trajectory import Trajectory
+
+_PREFIX = "variance_"
+
+
+@gin.register
+class GradientVariance:
+    """Measures tr Cov(ĝ) of the training batch, from the gradient of each of its environments.
+
+    Environments are independent, so that the spread of what each of them contributes to ĝ says how
+    far ĝ would scatter. TensorBoard shows, each a mean over the measurements since the last point
+    or made of such means:
+
+    - ``variance/trace``: tr Cov(ĝ) of the policy gradient of one batch, before clipping;
+    - ``variance/squared_norm``: ‖E ĝ‖², the noise taken off, so that it may come out negative;
+    - ``variance/signal_to_noise``: the second divided by the first;
+    - ``variance/ratio_to_no_baseline``: the trace by that of the same returns without a baseline.
+
+    Bind ``Learner.gradient_variance = @GradientVariance()``; it changes nothing of what is learned.
+
+    Args:
+        every: updates between two measurements. One costs two more passes through the policy.
+    """
+
+    def __init__(self, every: int = 20):
+        if every < 1:
+            raise ConfigurationError(f"GradientVariance.every must be at least 1, not {every}.")
+        self.every = every
+
+    def measure(
+        self,
+        policy: Policy,
+        trajectory: Trajectory,
+        weights: tuple[tf.Tensor, tf.Tensor],
+        advantage: tf.Tensor,
+        estimate: tf.Tensor,
+        updates: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """Returns the loss's metrics, scalars, that ``tags`` makes readable.
+
+        Args:
+            policy: π_θ.
+            trajectory: T steps of B environments.
+            weights: what ``Learner.step_weights`` returns.
+            advantage: [T, B] A.
+            estimate: [T, B] A without a baseline subtracted.
+            updates: how many there were.
+
+        Raises:
+            ConfigurationError: one environment alone has no spread.
+        """
+        weight, share = weights
+        count = share.shape[0]
+        if count is not None and count < 2:
+            raise ConfigurationError(
+                "GradientVariance compares environments, and there is one: bind NUM_ENVS to 2 or"
+                " more, or Learner.gradient_variance = None."
+            )
+
+        def moments(signal: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            signal = tf.where(weight > 0, weight * signal, 0.0)
+            rows = influences(column_gradients(policy, trajectory, signal), share)
+            mean = tf.reduce_mean(rows, axis=0)
+            number = tf.cast(tf.shape(rows)[0], tf.float32)
+            trace = tf.reduce_sum(tf.square(rows - mean)) / (number * (number - 1.0))
+            return trace, tf.reduce_sum(tf.square(mean)) - trace
+
+        def measured() -> tf.Tensor:
+            trace, squared_norm = moments(advantage)
+            without, _ = moments(estimate)
+            return tf.stack([1.0, trace, squared_norm, without])
+
+        due = tf.equal(updates % self.every, 0)
+        numbers = tf.unstack(tf.stop_gradient(tf.cond(due, measured, lambda: tf.zeros(4))))
+        names = ("measured", "trace", "squared_norm", "trace_without_baseline")
+        return {_PREFIX + name: x for name, x in zip(names, numbers, strict=True)}
+
+
+def tags(names: Iterable[str], means: np.ndarray) -> dict[str, float]:
+    """Returns TensorBoard tags and values of a loss's metrics.
+
+    Args:
+        names: of the metrics.
+        means: over the iterations of a call of ``Trainer.iterate``, one for each name.
+    """
+    found = {name: float(mean) for name, mean in zip(names, means, strict=True)}
+    own = {name: found.pop(name) for name in list(found) if name.startswith(_PREFIX)}
+    scalars = {f"train/{name}": mean for name, mean in found.items()}
+    part = own.pop(f"{_PREFIX}measured", 0.0)
+    if not part:
+        return scalars
+    trace, squared, without = (
+        own[_PREFIX + name] / part for name in ("trace", "squared_norm", "trace_without_baseline")
+    )
+    scalars |= {"variance/trace": trace, "variance/squared_norm": squared}
+    if trace > 0:
+        scalars["variance/signal_to_noise"] = squared / trace
+    if without > 0:
+        scalars["variance/ratio_to_no_baseline"] = trace / without
+    return scalars

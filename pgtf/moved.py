@@ -1,0 +1,65 @@
+"""Where the modules of version 0.1 went, so that parts written for it still import."""
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+import types
+import warnings
+from collections.abc import Sequence
+
+MOVED = {
+    "acting": "learning.acting",
+    "baselines": "learning.baselines",
+    "convolutional": "networks.convolutional",
+    "critics": "learning.critics",
+    "diagnostics": "learning.diagnostics",
+    "entropy": "learning.entropy",
+    "environments.base": "environments.environment",
+    "estimators": "learning.estimators",
+    "exploration": "rollouts.exploration",
+    "fitting": "learning.fitting",
+    "learner": "learning.learner",
+    "normalization": "networks.normalization",
+    "objective": "learning.objective",
+    "parameters": "graph.parameters",
+    "policies.noise": "graph.stateless",
+    "population": "evolution.population",
+    "rollout": "rollouts.unroll",
+    "scan": "graph.scan",
+    "schedules": "learning.schedules",
+    "search": "evolution.search",
+    "shaping": "evolution.shaping",
+    "training": "running.training",
+}
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Answers for the old names alone, and only when nothing else does."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: types.ModuleType | None = None,
+    ) -> importlib.machinery.ModuleSpec | None:
+        package, _, name = fullname.partition(".")
+        if package != "pgtf" or name not in MOVED:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, _Finder())
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        new = f"pgtf.{MOVED[spec.name.partition('.')[2]]}"
+        warnings.warn(f"{spec.name} is {new} now.", DeprecationWarning, stacklevel=2)
+        module = importlib.import_module(new)
+        self._own_spec = module.__spec__
+        return module
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Gives the module back the spec that importing it under the old name replaced."""
+        module.__spec__ = self._own_spec
+
+
+def forward_old_names() -> None:
+    """Makes imports of the old names work, with a ``DeprecationWarning``."""
+    sys.meta_path.append(_Finder())

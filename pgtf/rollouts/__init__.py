@@ -1,0 +1,1 @@
+"""Rollouts: policies acting in environments."""

@@ -1,0 +1,96 @@
+"""Rollouts of whole episodes."""
+
+from typing import Any
+
+import gin
+import tensorflow as tf
+
+from pgtf.environments.environment import Environment
+from pgtf.errors import ConfigurationError
+from pgtf.graph.scan import scan_while
+from pgtf.learning.estimators import ReturnEstimator
+from pgtf.rollouts.unroll import Act, Carry, Finished, Played, assembled, start
+from pgtf.trajectory import Trajectory
+
+
+@gin.register
+class Episodes:
+    """Collects whole episodes from fresh resets (REINFORCE, Monte Carlo).
+
+    Each environment plays the same number of episodes and then stands still until the others are
+    through, so that short episodes are not favoured; its rows after the last one are masked.
+
+    Args:
+        num_episodes: episodes in a batch, a multiple of the number of environments; one for each
+            environment when unbound.
+        max_steps: rows after which collection stops, for tasks that may never end. What is
+            unfinished then stays unfinished: a Monte Carlo return does not count it.
+    """
+
+    def __init__(self, num_episodes: int | None = None, max_steps: int = 10_000):
+        for name, value in (("num_episodes", num_episodes), ("max_steps", max_steps)):
+            if value is not None and value < 1:
+                raise ConfigurationError(f"Episodes.{name} must be at least 1, not {value}.")
+        self.num_episodes = num_episodes
+        self.max_steps = max_steps
+
+    def static(self, environment: Environment) -> bool:
+        """Whether every trajectory has the same shape, so that XLA compiles its update once."""
+        return environment.compiled
+
+    def warnings(self, returns: ReturnEstimator) -> list[str]:
+        """Returns nothing: whole episodes serve every estimator."""
+        del returns
+        return []
+
+    def collect(
+        self, environment: Environment, act: Act, carry: Carry, seed: tf.Tensor
+    ) -> tuple[Carry, Trajectory, Finished]:
+        """Returns the next carry, a trajectory [T, B] and the episodes that ended.
+
+        Raises:
+            ConfigurationError: the episodes cannot be shared out evenly.
+        """
+        return assembled(self.play(environment, act, carry, seed))
+
+    def play(self, environment: Environment, act: Act, carry: Carry, seed: tf.Tensor) -> Played:
+        """Does what ``collect`` does, but for the putting together."""
+        del carry
+        quota, rest = divmod(self.num_episodes or environment.num_envs, environment.num_envs)
+        if rest or not quota:
+            raise ConfigurationError(
+                f"Episodes.num_episodes = {self.num_episodes} is not a multiple of the"
+                f" {environment.num_envs} environments: change it or NUM_ENVS."
+            )
+        first = start(environment, seed)
+
+        def move(place: tuple[Any, Any, Any], t: tf.Tensor) -> tuple[Any, Any]:
+            state, observation, remaining = place
+            action = act(observation, seed + tf.stack([1 + t, 0]))
+            state, step = environment.step(state, action, held=remaining <= 0)
+            remaining -= tf.cast(step.terminated | step.truncated, tf.int32)
+            return (state, step.observation, remaining), (observation, action, step)
+
+        most = self.max_steps
+        if environment.time_limit is not None:
+            most = min(most, quota * (environment.time_limit + 1))
+        remaining = tf.fill((environment.num_envs,), quota)
+        (state, observation, _), rows = scan_while(
+            move,
+            lambda place, t: tf.reduce_any(place[2] > 0) & (t < most),
+            (first.state, first.observation, remaining),
+            most if environment.compiled else None,
+        )
+        observed, action, step = rows
+        # The rows that a compiled loop did not reach are blank: in them everybody stands still.
+        moved = tf.cast(tf.reduce_any(step.mask > 0, axis=1), tf.int32)
+        reached = tf.cumsum(moved, reverse=True) > 0
+        observed = tf.nest.map_structure(
+            lambda x, end: tf.where(
+                tf.reshape(reached, (-1, *[1] * (len(x.shape) - 1))), x, end[tf.newaxis]
+            ),
+            observed,
+            observation,
+        )
+        rows = (observed, action, step)
+        return Played(first, state, observation, rows)

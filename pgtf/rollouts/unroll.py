@@ -1,0 +1,160 @@
+"""Rollouts: a policy acting in B environments, and what is collected of it."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from pgtf.environments.environment import Environment
+from pgtf.graph.scan import scan, scan_rows, stacked
+from pgtf.trajectory import Trajectory
+
+Act = Callable[[Any, tf.Tensor], Any]
+
+
+class Carry(NamedTuple):
+    """Where B environments stand between two rollouts.
+
+    Attributes:
+        state: the environment's own state.
+        observation: nest of [B, ...], the one to act on next.
+        time: [B] int32, steps since the start of the episode.
+        episode_return: [B] float32, undiscounted rewards since the start of the episode.
+    """
+
+    state: Any
+    observation: Any
+    time: tf.Tensor
+    episode_return: tf.Tensor
+
+
+class Finished(NamedTuple):
+    """The episodes that ended within a rollout; the sums are over them.
+
+    Attributes:
+        count: scalar float32.
+        return_sum: scalar float32, of undiscounted episode returns.
+        length_sum: scalar float32, of episode lengths in steps.
+    """
+
+    count: tf.Tensor
+    return_sum: tf.Tensor
+    length_sum: tf.Tensor
+
+
+def start(environment: Environment, seed: tf.Tensor) -> Carry:
+    """Resets the environment; ``seed`` is int32 [2]."""
+    state, observation = environment.reset(seed)
+    return Carry(
+        state,
+        observation,
+        tf.zeros((environment.num_envs,), tf.int32),
+        tf.zeros((environment.num_envs,)),
+    )
+
+
+class Played(NamedTuple):
+    """What B environments did, not yet put together.
+
+    That takes many small operations. They cost next to nothing in the XLA program that learns from
+    the trajectory, which is why ``assembled`` is left to it.
+
+    Attributes:
+        start: where the environments stood before.
+        state: the environment's own state now.
+        observation: nest of [B, ...], the one to act on next.
+        rows: observation, action and ``TimeStep``; each [T, B, ...], or a list of T such rows.
+    """
+
+    start: Carry
+    state: Any
+    observation: Any
+    rows: Any
+
+
+def unroll(
+    environment: Environment, act: Act, carry: Carry, num_steps: int, seed: tf.Tensor
+) -> tuple[Carry, Trajectory, Finished]:
+    """Lets B environments run for T steps.
+
+    Args:
+        environment: B environments.
+        act: maps an observation and a seed to an action; ``policy.act``, most often.
+        carry: where the environments stand.
+        num_steps: T.
+        seed: int32 [2].
+
+    Returns:
+        Where the environments stand now, the trajectory [T, B], and the episodes that ended.
+    """
+    return assembled(played_steps(environment, act, carry, num_steps, seed))
+
+
+def played_steps(
+    environment: Environment, act: Act, carry: Carry, num_steps: int, seed: tf.Tensor
+) -> Played:
+    """Does what ``unroll`` does, and leaves ``assembled`` to the caller."""
+
+    def move(place: tuple[Any, Any], t: Any) -> tuple[tuple[Any, Any], Any]:
+        state, observation = place
+        action = act(observation, seed + tf.stack([1 + t, 0]))
+        state, step = environment.step(state, action)
+        return (state, step.observation), (observation, action, step)
+
+    (state, observation), rows = scan_rows(move, (carry.state, carry.observation), num_steps)
+    return Played(carry, state, observation, rows)
+
+
+def assembled(played: Played) -> tuple[Carry, Trajectory, Finished]:
+    """Makes a trajectory of what was played and tallies its episodes; see ``unroll``."""
+    observation, action, step = stacked(played.rows)
+    observation = tf.nest.map_structure(
+        lambda rows, end: tf.concat([rows, end[tf.newaxis]], axis=0),
+        observation,
+        played.observation,
+    )
+    time, episode_return, finished = _tally(
+        played.start.time,
+        played.start.episode_return,
+        step.reward,
+        step.terminated,
+        step.truncated,
+        step.mask,
+    )
+    trajectory = Trajectory(
+        observation, action, step.reward, step.terminated, step.truncated, step.mask, time[:-1]
+    )
+    carry = Carry(played.state, played.observation, time[-1], episode_return)
+    return carry, trajectory, finished
+
+
+def _tally(
+    time: tf.Tensor,
+    episode_return: tf.Tensor,
+    reward: tf.Tensor,
+    terminated: tf.Tensor,
+    truncated: tf.Tensor,
+    mask: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor, Finished]:
+    """Counts steps and adds rewards within each episode.
+
+    Returns:
+        [T+1, B] step within the episode, [B] the running returns, and the episodes that ended.
+    """
+
+    def count(tally: tuple[tf.Tensor, tf.Tensor], t: Any) -> tuple[Any, Any]:
+        time, total = tally
+        total = total + reward[t]
+        ended = terminated[t] | truncated[t]
+        later = tf.where(mask[t] > 0, time + 1, 0)
+        row = (time, tf.where(ended, total, 0.0), tf.where(ended, later, 0), ended)
+        return (later, tf.where(ended, 0.0, total)), row
+
+    rows = reward.shape[0] if reward.shape[0] is not None else tf.shape(reward)[0]
+    (last, running), (times, returns, lengths, ended) = scan(count, (time, episode_return), rows)
+    finished = Finished(
+        tf.reduce_sum(tf.cast(ended, tf.float32)),
+        tf.reduce_sum(returns),
+        tf.reduce_sum(tf.cast(lengths, tf.float32)),
+    )
+    return tf.concat([times, last[tf.newaxis]], axis=0), running, finished

@@ -1,0 +1,41 @@
+"""The last episodes of training, whose mean return the curves show."""
+
+import collections
+from collections.abc import Iterable
+
+import numpy as np
+
+_WINDOW = 100
+
+
+class EpisodeWindow:
+    """Mean return and length of about the last hundred episodes.
+
+    Episodes arrive summed over an iteration each; whole iterations are dropped from the far end
+    for as long as a hundred episodes remain.
+
+    Args:
+        rows: what an earlier window held.
+    """
+
+    def __init__(self, rows: Iterable[Iterable[float]] = ()):
+        self.rows = collections.deque(tuple(row) for row in rows)
+        self._count = sum(row[0] for row in self.rows)
+
+    def add(self, episodes: np.ndarray) -> None:
+        """Adds iterations, [N, 3]: number of episodes, sum of returns, sum of lengths."""
+        for row in episodes[episodes[:, 0] > 0].tolist():
+            self.rows.append(tuple(row))
+            self._count += row[0]
+            while self._count - self.rows[0][0] >= _WINDOW:
+                self._count -= self.rows.popleft()[0]
+
+    def scalars(self) -> dict[str, float]:
+        """Returns ``rollout/ep_rew_mean`` and ``ep_len_mean``, nothing before the first episode."""
+        if not self.rows:
+            return {}
+        count, return_sum, length_sum = np.sum(self.rows, axis=0)
+        return {
+            "rollout/ep_rew_mean": float(return_sum / count),
+            "rollout/ep_len_mean": float(length_sum / count),
+        }

@@ -1,0 +1,116 @@
+"""Scoring a policy on environments of its own."""
+
+from typing import Any, NamedTuple
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+from pgtf.environments.environment import Environment
+from pgtf.errors import ConfigurationError
+from pgtf.policies.policy import Policy
+from pgtf.rollouts.unroll import Carry, start
+
+_EVALUATION_SEED = 0xE7A1
+
+
+class Score(NamedTuple):
+    """Undiscounted returns and lengths (in steps) of whole episodes, each [N]."""
+
+    returns: np.ndarray
+    lengths: np.ndarray
+
+
+@gin.register
+class Evaluation:
+    """Plays whole episodes with a policy that stands still, in environments apart from training's.
+
+    Every evaluation starts from the same seed, so scores of one run can be compared.
+
+    Args:
+        every: environment steps of training between two evaluations; None for one at the end only.
+        episodes: episodes in an evaluation during training.
+        final_episodes: episodes in the last one.
+        greedy: whether the mode of the policy acts, instead of a sample.
+        num_envs: environments that play side by side; one for each episode, at most 20, if unbound.
+        max_steps: steps after which an episode counts as it stands, for tasks that may never end.
+    """
+
+    def __init__(
+        self,
+        every: int | None = 50_000,
+        episodes: int = 20,
+        final_episodes: int = 100,
+        greedy: bool = True,
+        num_envs: int | None = None,
+        max_steps: int = 30_000,
+    ):
+        counts = {
+            "every": every,
+            "episodes": episodes,
+            "final_episodes": final_episodes,
+            "num_envs": num_envs,
+            "max_steps": max_steps,
+        }
+        for name, count in counts.items():
+            if count is not None and count < 1:
+                raise ConfigurationError(f"Evaluation.{name} must be at least 1, not {count}.")
+        self.every = every
+        self.episodes = episodes
+        self.final_episodes = final_episodes
+        self.greedy = greedy
+        self.max_steps = max_steps
+        self._num_envs = num_envs or min(20, episodes)
+
+    def build(self, policy: Policy, environment: Environment, seed: int) -> None:
+        """Makes the environments.
+
+        Args:
+            policy: the one to score, already built.
+            environment: the one it is trained in; it is replicated.
+            seed: the run's.
+        """
+        self._environment = environment.replicate(self._num_envs)
+        self._act = policy.act_greedily if self.greedy else policy.act
+        self._seed = tf.constant([seed, _EVALUATION_SEED], tf.int32)
+        self._round = tf.function(
+            self._play, autograph=False, jit_compile=self._environment.compiled
+        )
+
+    def score(self, episodes: int) -> Score:
+        """Plays this many episodes."""
+        rounds = [
+            self._round(tf.random.experimental.stateless_fold_in(self._seed, i))
+            for i in range(-(-episodes // self._num_envs))
+        ]
+        returns, lengths = (np.concatenate(x)[:episodes] for x in zip(*rounds, strict=True))
+        return Score(returns, lengths)
+
+    def _play(self, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Plays one episode in each environment; returns their returns and lengths, each [B]."""
+
+        def move(t: tf.Tensor, active: tf.Tensor, carry: Carry) -> tuple[Any, ...]:
+            action = self._act(carry.observation, seed + tf.stack([1 + t, 0]))
+            state, step = self._environment.step(carry.state, action, held=~active)
+            carry = Carry(
+                state,
+                step.observation,
+                carry.time + tf.cast(step.mask, tf.int32),
+                carry.episode_return + step.reward,
+            )
+            return t + 1, active & ~(step.terminated | step.truncated), carry
+
+        _, _, last = tf.while_loop(
+            lambda t, active, carry: tf.reduce_any(active) & (t < self.max_steps),
+            move,
+            (
+                tf.constant(0),
+                tf.ones((self._num_envs,), tf.bool),
+                start(self._environment, seed),
+            ),
+        )
+        return last.episode_return, last.time
+
+    def close(self) -> None:
+        """Closes the environments."""
+        self._environment.close()

@@ -1,0 +1,121 @@
+"""The folder that holds all there is of one run."""
+
+import datetime
+import json
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from pgtf.configuration.bindings import first_difference
+from pgtf.configuration.configuration import Configuration
+from pgtf.errors import ConfigurationError, cannot_write
+
+_MAY_CHANGE = ("train.total_steps", "TOTAL_STEPS")
+
+
+def default_folder(configuration: Configuration, environment: str, seed: int) -> Path:
+    """Returns ``runs/<gin file>/<environment>/seed<seed>-<time>``."""
+    name = re.sub(r"[^\w.-]+", "-", environment)
+    now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    return Path("runs") / configuration.name / name / f"seed{seed}-{now}"
+
+
+class RunFolder:
+    """Events, configurations, checkpoints and the summary of one run.
+
+    Args:
+        path: the folder; it is made when it is claimed.
+        new: whether it must not be there yet; its name gets a number where it is.
+    """
+
+    def __init__(self, path: Path, new: bool = False):
+        self.path = path
+        self._new = new
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the checkpoints are."""
+        return self.path / "checkpoints"
+
+    @property
+    def operative(self) -> Path:
+        """What was used, defaults included."""
+        return self.path / "operative_config.gin"
+
+    @property
+    def _asked(self) -> Path:
+        return self.path / "config.gin"
+
+    def check(self, configuration: Configuration) -> None:
+        """Compares what was asked for with what was asked for the first time.
+
+        Raises:
+            ConfigurationError: the folder belongs to a run with another configuration, or to
+                something else.
+        """
+        if not self._asked.exists():
+            if any(self.path.glob("*tfevents*")) or self.checkpoints.exists():
+                raise ConfigurationError(
+                    f"--logdir={self.path} holds events or checkpoints of something else (it has"
+                    " no config.gin): choose another --logdir."
+                )
+            return
+        difference = first_difference(self._asked.read_text(), configuration.text, _MAY_CHANGE)
+        if difference is not None:
+            key, old, new = difference
+            raise ConfigurationError(
+                f"--logdir={self.path} belongs to another configuration: {key} is {old} there"
+                f" and {new} here. Choose another --logdir, or go on with"
+                f" --gin_file={self._asked}."
+            )
+
+    def claim(self, configuration: Configuration) -> None:
+        """Makes the folder and notes down what was asked for, and with which command.
+
+        Raises:
+            ConfigurationError: the folder cannot be written to.
+        """
+        command = f"python -m pgtf.launch {shlex.join(sys.argv[1:])}\n"
+        try:
+            self._make()
+            _replace(self._asked, configuration.text)
+            with (self.path / "command.txt").open("a") as file:
+                file.write(command)
+        except OSError as error:
+            raise ConfigurationError(f"--logdir={self.path} cannot be used: {error}.") from error
+
+    def _make(self) -> None:
+        name, number = self.path.name, 1
+        while True:
+            try:
+                self.path.mkdir(parents=True, exist_ok=not self._new)
+                return
+            except FileExistsError:
+                if not self._new:
+                    raise
+            number += 1
+            self.path = self.path.with_name(f"{name}-{number}")
+
+    def write_operative(self, text: str) -> None:
+        """Notes down what was used; raises TrainingError where that cannot be."""
+        self._write(self.operative, text)
+
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        """Writes ``summary.json``; raises TrainingError where that cannot be."""
+        self._write(self.path / "summary.json", json.dumps(summary, indent=2) + "\n")
+
+    def _write(self, path: Path, text: str) -> None:
+        try:
+            _replace(path, text)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+
+
+def _replace(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    temporary.write_text(text)
+    os.replace(temporary, path)

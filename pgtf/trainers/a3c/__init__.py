@@ -1,0 +1,1 @@
+"""A3C: threads that learn side by side for shared parameters."""

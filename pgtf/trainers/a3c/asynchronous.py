@@ -1,0 +1,245 @@
+"""A3C: threads that learn side by side for shared parameters."""
+
+import queue
+from collections.abc import Sequence
+from typing import Any
+
+import gin
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.optimizers.schedules import LearningRateSchedule
+
+from pgtf.environments.environment import Environment
+from pgtf.environments.gym import GymEnvironment
+from pgtf.errors import ConfigurationError
+from pgtf.learning.diagnostics import tags
+from pgtf.learning.entropy import EntropyBonus
+from pgtf.learning.learner import Learner
+from pgtf.learning.schedules import OverEnvironmentSteps
+from pgtf.rollouts.episodes import Episodes
+from pgtf.rollouts.exploration import Exploration
+from pgtf.rollouts.steps import Rollouts
+from pgtf.trainers.a3c.crew import Crew
+from pgtf.trainers.a3c.shared import SharedLearner
+from pgtf.trainers.a3c.worker import Outcome, Worker
+from pgtf.trainers.synchronous import seeded
+from pgtf.trainers.trainer import Report, Trainer, uncompilable
+
+_SLICE = 0.25  # Seconds that workers run between two parkings.
+_STATISTICS = ("shared", "per_worker")
+
+
+@gin.register
+class AsynchronousTrainer(Trainer):
+    """Asynchronous advantage actor-critic (Mnih et al. 2016, arXiv:1602.01783, algorithm S3).
+
+    Each worker is a Python thread that copies θ to θ′, collects a rollout with θ′ in environments
+    of its own, differentiates by θ′ and applies the gradients to the shared θ, without waiting for
+    the others. All of that is one call into TensorFlow, many times over, so that threads meet at
+    Python's lock only where Python environments take their steps. TensorFlow computes for no more
+    workers at a time than it has inter-op threads, which ``runtime`` sees to.
+
+    Writing one variable is atomic. Between two variables, and between an optimizer's statistics and
+    what they move, other workers may come in, as in the paper; ``lock`` keeps updates apart, though
+    a copy of θ may still fall into one. The counter T loses no step. Between two calls of
+    ``iterate`` all workers are parked after an update, so that a checkpoint and an evaluation see
+    weights, statistics and T of one moment, and no update half applied. T passes the limit by less
+    than one rollout of each worker.
+
+    One worker learns what a ``SynchronousTrainer`` does, bit for bit where the same operations
+    run; XLA and TensorFlow's arithmetic optimizer group them otherwise and round otherwise. With
+    more workers, two runs of one seed differ. A ``Regression`` takes its steps on the shared
+    variables, and running statistics may lose what two workers add at the same moment.
+
+    Args:
+        learner: policy, critic, baseline and how they learn.
+        environment: of one worker, with ``num_envs`` copies; the others get replicas.
+        rollout: ``Rollouts`` of t_max steps, or whole ``Episodes``.
+        num_workers: threads.
+        statistics: of the optimizer: 'shared' between the workers, or 'per_worker' (section 4 of
+            the paper compares them).
+        lock: whether updates wait for each other.
+        exploration: makes the workers' policies differ; None for the policy as it is.
+        entropy_coefficients: β of each worker in place of ``Learner.entropy_bonus``, numbers or
+            Keras schedules over environment steps; worker i takes number i modulo their count.
+        max_environment_failures: exceptions of environments, since the run was started or resumed,
+            after which it still goes on, with that worker's environment made anew.
+        jit_compile: whether XLA compiles acting and the gradients; it pays for small dense networks
+            and costs for convolutions.
+
+    Raises:
+        ConfigurationError: a number is out of range.
+    """
+
+    learner: Learner
+
+    def __init__(
+        self,
+        learner: Learner | None = None,
+        environment: Environment | None = None,
+        rollout: Rollouts | Episodes | None = None,
+        num_workers: int = 2,
+        statistics: str = "shared",
+        lock: bool = False,
+        exploration: Exploration | None = None,
+        entropy_coefficients: Sequence[float | LearningRateSchedule] | None = None,
+        max_environment_failures: int = 0,
+        jit_compile: bool = True,
+    ):
+        if num_workers < 1:
+            raise ConfigurationError(
+                "AsynchronousTrainer.num_workers (NUM_WORKERS) must be at least 1, not"
+                f" {num_workers}."
+            )
+        if statistics not in _STATISTICS:
+            raise ConfigurationError(
+                f"AsynchronousTrainer.statistics must be one of {', '.join(_STATISTICS)}, not"
+                f" {statistics!r}."
+            )
+        if entropy_coefficients is not None and not entropy_coefficients:
+            raise ConfigurationError(
+                "AsynchronousTrainer.entropy_coefficients must hold a number, or be None."
+            )
+        if max_environment_failures < 0:
+            raise ConfigurationError(
+                "AsynchronousTrainer.max_environment_failures must be at least 0, not"
+                f" {max_environment_failures}."
+            )
+        self.learner = learner or Learner()
+        self.environment = environment or GymEnvironment(num_envs=1)
+        self.rollout = rollout or Rollouts()
+        self.num_workers = num_workers
+        self.statistics = statistics
+        self.lock = lock
+        self.exploration = exploration
+        self.entropy_coefficients = entropy_coefficients
+        self.max_environment_failures = max_environment_failures
+        self.jit_compile = jit_compile
+        self.policy = self.learner.policy
+        self.steps = self.learner.steps
+        self._environments = [self.environment]
+        self._crew: Crew | None = None
+
+    def build(self, seed: int) -> None:
+        """Makes every variable and environment and traces every graph; starts no thread yet."""
+        environment, learner = self.environment, self.learner
+        optimizers = self._make_optimizers()
+        learner.build(environment.observation_space, environment.action_space)
+        for optimizer in optimizers[1:]:
+            optimizer.build(learner.trainable_variables)
+            OverEnvironmentSteps.install(optimizer, self.steps)
+        if self.exploration is not None:
+            self.exploration.check(self.policy.head)
+        shared = SharedLearner(
+            learner,
+            self.exploration,
+            self.entropy_coefficients is not None,
+            self.lock,
+            self.jit_compile,
+            self.rollout.static(environment),
+        )
+        outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        updates = [shared.updates_with(optimizer) for optimizer in optimizers]
+        coefficients = self.entropy_coefficients
+        root = seeded(seed)
+        workers = []
+        for i in range(self.num_workers):
+            if i:
+                self._environments.append(environment.replicate(environment.num_envs))
+            worker = Worker(
+                i,
+                self._environments[i],
+                self.rollout,
+                shared,
+                updates[i % len(updates)],
+                self.exploration.level(i) if self.exploration else 0.0,
+                EntropyBonus(coefficients[i % len(coefficients)]) if coefficients else None,
+                [root[0], root[1] + i],
+                outcomes,
+            )
+            workers.append(worker)
+        self._crew = Crew(workers, outcomes, shared.stop, self.max_environment_failures)
+        self._own_optimizers = {f"worker_{i}": x for i, x in enumerate(optimizers) if i}
+
+    @property
+    def crew(self) -> Crew:
+        """The workers, which ``build`` makes."""
+        assert self._crew is not None, "build has not been called"
+        return self._crew
+
+    def iterate(self, limit: int) -> Report:
+        """Lets the workers run for a moment, until all are parked again; see ``Trainer.iterate``.
+
+        Raises:
+            EnvironmentFailure: an environment raised, and ``max_environment_failures`` are over; it
+                names the worker and the environment.
+            ConfigurationError: XLA cannot compile what is bound.
+        """
+        try:
+            return self._report(self.crew.run(limit, _SLICE))
+        except tf.errors.InvalidArgumentError as error:
+            if operation := uncompilable(error):
+                raise ConfigurationError(
+                    f"XLA cannot compile {operation}: bind AsynchronousTrainer.jit_compile = False."
+                ) from error
+            raise
+
+    def stop(self) -> None:
+        """Makes the workers park after the rollouts they are in, for good."""
+        if self._crew is not None:
+            self._crew.stopping = True
+
+    def restored(self) -> None:
+        """Starts new episodes, with random streams that were not used before."""
+        for worker in self.crew.workers:
+            # A worker's stream moves on with each of its updates and failures.
+            worker.restart(int(self.learner.updates + self.crew.failures))
+
+    def warnings(self) -> list[str]:
+        """Returns what the rollout says about the returns; see ``Trainer.warnings``."""
+        return self.rollout.warnings(self.learner.returns)
+
+    def trackables(self) -> dict[str, Any]:
+        """Returns the learner, the workers' own optimizers and the count of failures."""
+        failures = {"failures": self.crew.failures}
+        return {"learner": self.learner} | self._own_optimizers | failures
+
+    def close(self) -> None:
+        """Ends all threads and closes all environments."""
+        if self._crew is not None:
+            self._crew.close()
+            return
+        for environment in self._environments:
+            environment.close()
+
+    def _make_optimizers(self) -> list[keras.optimizers.Optimizer]:
+        """The learner's optimizer, and with statistics of their own one for each further worker."""
+        optimizer = self.learner.optimizer
+        if self.statistics == "shared":
+            return [optimizer]
+        config = optimizer.get_config()
+        # A schedule is handed on as it is, as not all of them can be made from a config.
+        if isinstance(config["learning_rate"], dict):
+            config["learning_rate"] = optimizer._learning_rate
+        copies = [type(optimizer).from_config(dict(config)) for _ in range(1, self.num_workers)]
+        return [optimizer, *copies]
+
+    def _report(self, outcomes: list[Outcome]) -> Report:
+        workers = self.crew.workers
+        outcomes = sorted(outcomes, key=lambda outcome: outcome.worker)
+        names = workers[0].names
+        scalars: dict[str, float] = {}
+        if not outcomes:
+            return Report(scalars, np.zeros((0, 3), np.float32), {})
+        rows = np.concatenate([outcome.scalars for outcome in outcomes])
+        if len(rows):
+            scalars = tags(names, rows.mean(axis=0))
+        for worker in workers:
+            scalars |= worker.scalars([x for x in outcomes if x.worker == worker.index])
+        return Report(
+            scalars,
+            np.concatenate([outcome.episodes for outcome in outcomes]),
+            {tag: x.numpy() for tag, x in workers[0].histograms.items()},
+            {"workers/environment_failures": float(self.crew.failures.numpy())},
+        )

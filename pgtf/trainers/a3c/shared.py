@@ -1,0 +1,149 @@
+"""What the workers of A3C share: the learner, evaluated with θ′ and updated at θ."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from pgtf.graph import parameters
+from pgtf.learning.entropy import EntropyBonus
+from pgtf.learning.learner import Learner
+from pgtf.rollouts.exploration import Exploration, ExploringPolicy
+from pgtf.trajectory import Trajectory
+
+# Maps gradients, a trajectory and its returns to the gradients' norm and the learning rate, [2].
+Update = Callable[[list[tf.Tensor], Trajectory, tf.Tensor], tf.Tensor]
+
+
+class Traits(NamedTuple):
+    """How a worker differs from the others, two scalars.
+
+    Attributes:
+        level: of the exploration.
+        entropy_coefficient: β.
+    """
+
+    level: tf.Tensor
+    entropy_coefficient: tf.Tensor
+
+
+class Experience(NamedTuple):
+    """What a rollout says about the parameters that it was collected with.
+
+    Attributes:
+        gradients: by θ′, one for each of the learner's ``trainable_variables``.
+        scalars: [n], the loss's metrics.
+        advantage: [T, B].
+        returns: [T, B] G_t.
+    """
+
+    gradients: list[tf.Tensor]
+    scalars: tf.Tensor
+    advantage: tf.Tensor
+    returns: tf.Tensor
+
+
+class SharedLearner:
+    """A built learner behind functions that every worker's graph calls.
+
+    They are traced and compiled once, however many workers there are, as all that differs between
+    workers is an argument. Acting and differentiating read no variable, only the values they are
+    given (``GradientVariance`` alone reads the count of updates). XLA locks the variables that a
+    program writes until it ends: therefore the update, which writes, is not compiled, and workers
+    do not wait for each other there.
+
+    Args:
+        learner: built.
+        exploration: of the workers; None for the policy as it is.
+        own_entropy: whether workers have an entropy coefficient of their own.
+        lock: whether one update at a time is applied.
+        jit_compile: whether XLA compiles acting, and what compiled environments do.
+        static: whether all trajectories have one shape, so that XLA can compile their loss too.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        exploration: Exploration | None,
+        own_entropy: bool,
+        lock: bool,
+        jit_compile: bool,
+        static: bool,
+    ):
+        self.learner = learner
+        self.weights = learner.weights
+        self.stop = tf.Variable(False, trainable=False, name="stop")
+        self.names: list[str] = []
+        self.jit_compile = jit_compile
+        self._exploration = exploration
+        self._entropy = own_entropy or learner.entropy_bonus is not None
+        self._lock = tf.CriticalSection(name="update") if lock else None
+        self.act = tf.function(self._act, autograph=False, jit_compile=jit_compile)
+        self.experience = tf.function(
+            self._experience, autograph=False, jit_compile=jit_compile and static
+        )
+
+    def entropy_coefficient(self, own: EntropyBonus | None) -> tf.Tensor:
+        """Returns β now: a worker's own, or the learner's; 0 where there is none."""
+        bonus = own or self.learner.entropy_bonus
+        return tf.constant(0.0) if bonus is None else bonus.coefficient(self.learner.steps)
+
+    def updates_with(self, optimizer: keras.optimizers.Optimizer) -> Update:
+        """Returns the function that applies gradients and all that follows from a rollout.
+
+        Args:
+            optimizer: built; its statistics are moved.
+        """
+        learner = self.learner.variant(optimizer=optimizer)
+        _count_atomically(optimizer)
+
+        def update(
+            gradients: list[tf.Tensor], trajectory: Trajectory, returns: tf.Tensor
+        ) -> tf.Tensor:
+            # Counters need no gradient, and would count a rollout that fails in its midst.
+            with tf.control_dependencies(gradients):
+                metrics = learner.apply(gradients)
+                learner.finish(trajectory, returns)
+            return tf.stack([metrics["gradient_norm"], metrics["learning_rate"]])
+
+        traced = tf.function(update, autograph=False)
+        lock = self._lock
+        if lock is None:
+            return traced
+        return lambda *inputs: lock.execute(lambda: traced(*inputs))
+
+    def _variant(self, traits: Traits) -> Learner:
+        parts: dict[str, Any] = {}
+        if self._exploration is not None:
+            policy = self.learner.policy
+            parts["policy"] = ExploringPolicy(policy, self._exploration, traits.level)
+        if self._entropy:
+            parts["entropy_bonus"] = EntropyBonus(traits.entropy_coefficient)
+        return self.learner.variant(**parts)
+
+    def _act(
+        self, values: list[tf.Tensor], traits: Traits, observation: Any, seed: tf.Tensor
+    ) -> Any:
+        """Samples an action of the policy with parameters θ′; see ``Policy.act``."""
+        with parameters.substituted(self.weights, values):
+            return self._variant(traits).policy.act(observation, seed)
+
+    def _experience(
+        self, values: list[tf.Tensor], traits: Traits, trajectory: Trajectory, seed: tf.Tensor
+    ) -> Experience:
+        """Differentiates the loss of a rollout by θ′; see ``Learner.gradients``."""
+        with parameters.substituted(self.weights, values):
+            gradients, metrics = self._variant(traits).gradients(trajectory, seed)
+        self.names[:] = sorted(name for name, x in metrics.items() if not x.shape.rank)
+        scalars = tf.stack([metrics[name] for name in self.names])
+        return Experience(gradients, scalars, metrics["advantage"], metrics["returns"])
+
+
+def _count_atomically(optimizer: keras.optimizers.Optimizer) -> None:
+    """Makes an optimizer count its iterations in one operation, so that no worker's is lost.
+
+    Keras reads the counter and then writes it. What it does to the weights is atomic as it is.
+    """
+    iterations = optimizer.iterations
+    iterations.assign_add = iterations.value.assign_add

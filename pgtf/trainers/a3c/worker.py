@@ -1,0 +1,256 @@
+"""A worker of A3C: a thread with an environment, a random stream and an exploration of its own."""
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from pgtf.environments.environment import Environment
+from pgtf.graph import parameters
+from pgtf.graph.scan import scan_while
+from pgtf.learning.entropy import EntropyBonus
+from pgtf.rollouts.episodes import Episodes
+from pgtf.rollouts.steps import Rollouts
+from pgtf.rollouts.unroll import Carry, start
+from pgtf.rollouts.window import EpisodeWindow
+from pgtf.spaces import specification
+from pgtf.trainers.a3c.shared import SharedLearner, Traits, Update
+
+# More would save nothing, and let workers that TensorFlow has no thread for wait longer.
+_ROLLOUTS_PER_CALL = 8
+
+
+class Outcome(NamedTuple):
+    """What a worker did from its release until it parked, in K rollouts.
+
+    After an error the last few rollouts before it are only in ``steps``.
+
+    Attributes:
+        worker: its index.
+        scalars: [K, n], the columns are ``Worker.names``.
+        episodes: [K, 3], see ``Report``.
+        steps: environment steps.
+        seconds: wall time.
+        error: what ended it, or None.
+    """
+
+    worker: int
+    scalars: np.ndarray
+    episodes: np.ndarray
+    steps: int
+    seconds: float
+    error: Exception | None
+
+
+class Worker:
+    """Algorithm S3 of Mnih et al. 2016 for one thread.
+
+    Everything is traced when it is made, in the thread that makes it. Its own thread calls one
+    graph: until the stop flag is up or T has reached the limit, copy θ to θ′, act for t_max steps
+    with θ′, differentiate by θ′, apply to θ and add the steps to T. It looks at the flag after each
+    rollout, so that a release short of the limit is one rollout at least.
+
+    Args:
+        index: counted from 0.
+        environment: its own.
+        rollout: how much is collected between two updates.
+        shared: the learner and its functions.
+        update: applies gradients to θ; what ``SharedLearner.updates_with`` an optimizer returns.
+        level: of its exploration.
+        entropy_bonus: its own, or None for the learner's.
+        seed: int32 [2], of its random stream.
+        outcomes: where it reports.
+
+    Attributes:
+        histograms: TensorBoard tag to variable, of the last rollout.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        environment: Environment,
+        rollout: Rollouts | Episodes,
+        shared: SharedLearner,
+        update: Update,
+        level: float,
+        entropy_bonus: EntropyBonus | None,
+        seed: list[int],
+        outcomes: "queue.SimpleQueue[Outcome]",
+    ):
+        self.index = index
+        self.environment = environment
+        leaves = len(tf.nest.flatten(specification(environment.action_space)))
+        tags = ["advantages", "actions", *(f"actions_{i}" for i in range(1, leaves))]
+        self.histograms = {f"train/{tag}": _resizable(tag) for tag in tags}
+        self._rollout = rollout
+        self._shared = shared
+        self._update = update
+        self._level = level
+        self._entropy_bonus = entropy_bonus
+        self._seed = tf.constant(seed, tf.int32)
+        self._count = tf.Variable(0, trainable=False, name="rollouts")
+        self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="worker_steps")
+        self._inbox: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._outcomes = outcomes
+        self._window = EpisodeWindow()
+        self._thread = threading.Thread(target=self._work, name=f"worker {index}", daemon=True)
+        self._carry: Carry | None = None
+        self._start = tf.function(self._begin, autograph=False).get_concrete_function()
+        specs = tf.nest.map_structure(
+            lambda x: tf.TensorSpec(x.shape, x.dtype), self._start.structured_outputs
+        )
+        self._once = tf.function(self._iterate_once, autograph=False).get_concrete_function(specs)
+        self._several = tf.function(self._iterate, autograph=False).get_concrete_function(
+            specs, tf.TensorSpec((), tf.int64)
+        )
+
+    @property
+    def names(self) -> list[str]:
+        """The columns of ``Outcome.scalars``."""
+        return [*self._shared.names, "gradient_norm", "learning_rate", "policy_lag"]
+
+    def release(self, limit: int) -> None:
+        """Lets the worker run until T is ``limit`` or the stop flag is up."""
+        if not self._thread.is_alive():
+            self._thread.start()
+        self._inbox.put(limit)
+
+    def restart(self, rollouts: int | None = None) -> None:
+        """Makes a parked worker begin new episodes.
+
+        Args:
+            rollouts: continues the random stream from this rollout on; the next one if None.
+        """
+        self._carry = None
+        if rollouts is None:
+            self._count.assign_add(1)
+        else:
+            self._count.assign(rollouts)
+
+    def scalars(self, outcomes: list[Outcome]) -> dict[str, float]:
+        """Returns what TensorBoard shows of this worker.
+
+        Args:
+            outcomes: its own, of one slice of time.
+        """
+        tag = f"worker_{self.index}"
+        for outcome in outcomes:
+            self._window.add(outcome.episodes)
+        seconds = sum(outcome.seconds for outcome in outcomes)
+        scalars = {f"{tag}/steps_per_second": sum(x.steps for x in outcomes) / seconds}
+        lags = np.concatenate([outcome.scalars[:, -1] for outcome in outcomes])
+        if len(lags):
+            scalars[f"{tag}/policy_lag"] = float(lags.mean())
+        mean = self._window.scalars().get("rollout/ep_rew_mean")
+        if mean is not None:
+            scalars[f"{tag}/ep_rew_mean"] = mean
+        return scalars
+
+    def end(self) -> None:
+        """Ends the thread, which has to be parked or about to."""
+        if self._thread.is_alive():
+            self._inbox.put(None)
+            self._thread.join()
+
+    def _work(self) -> None:
+        """What the thread does: answers releases until it is told to end."""
+        for limit in iter(self._inbox.get, None):
+            began, before = time.perf_counter(), int(self._steps.numpy())
+            scalars = [np.zeros((0, len(self.names)), np.float32)]
+            episodes, error = [np.zeros((0, 3), np.float32)], None
+            try:
+                for rows in self._run(limit):
+                    scalars.append(rows[0].numpy())
+                    episodes.append(rows[1].numpy())
+            except Exception as caught:  # It is the main thread's to handle.
+                error = caught
+            outcome = Outcome(
+                self.index,
+                np.concatenate(scalars),
+                np.concatenate(episodes),
+                int(self._steps.numpy()) - before,
+                time.perf_counter() - began,
+                error,
+            )
+            self._outcomes.put(outcome)
+
+    def _run(self, limit: int) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+        """Calls the graph until the worker has to park."""
+        shared = self._shared
+        if self._carry is None:
+            self._carry = self._start()
+        while True:
+            self._carry, *rows = self._several(self._carry, tf.constant(limit, tf.int64))
+            yield rows
+            if shared.stop.numpy() or shared.learner.steps.numpy() >= limit:
+                return
+
+    def _fresh_seed(self) -> tf.Tensor:
+        return tf.random.experimental.stateless_fold_in(self._seed, self._count)
+
+    def _begin(self) -> Carry:
+        return start(self.environment, self._fresh_seed())
+
+    def _iterate(self, carry: Carry, limit: tf.Tensor) -> tuple[Carry, tf.Tensor, tf.Tensor]:
+        """Some rollouts and updates, if the worker may."""
+        shared = self._shared
+
+        def once(carry: Carry, t: tf.Tensor) -> tuple[Carry, Any]:
+            del t
+            carry, scalars, episodes = self._once(carry)
+            return carry, (scalars, episodes)
+
+        carry, (scalars, episodes) = scan_while(
+            once,
+            lambda carry, t: (
+                ((t < 1) | (~shared.stop & (t < _ROLLOUTS_PER_CALL)))
+                & (shared.learner.steps < limit)
+            ),
+            carry,
+        )
+        return carry, scalars, episodes
+
+    def _iterate_once(self, carry: Carry) -> tuple[Carry, tf.Tensor, tf.Tensor]:
+        shared, learner = self._shared, self._shared.learner
+        values = parameters.snapshot(shared.weights)
+        before = tf.identity(learner.updates)
+        seed = self._fresh_seed()
+        traits = Traits(tf.constant(self._level), shared.entropy_coefficient(self._entropy_bonus))
+        # The whole of θ′ is copied before the first step is taken, the critic's part too.
+        with tf.control_dependencies([*values, before]):
+            carry, seed = tf.nest.map_structure(tf.identity, (carry, seed))
+
+        def collect(values: Any, traits: Traits, carry: Carry, seed: tf.Tensor) -> Any:
+            carry, trajectory, finished = self._rollout.collect(
+                self.environment,
+                lambda observation, seed: shared.act(values, traits, observation, seed),
+                carry,
+                seed,
+            )
+            return carry, trajectory, finished, shared.experience(values, traits, trajectory, seed)
+
+        if self.environment.compiled:
+            collect = tf.function(collect, autograph=False, jit_compile=shared.jit_compile)
+        carry, trajectory, finished, experience = collect(values, traits, carry, seed)
+        # Not on the call itself: TensorFlow inlines it, and then waits for its side effects alone.
+        with tf.control_dependencies([tf.identity(x) for x in experience.gradients]):
+            lag = tf.identity(learner.updates) - before
+        applied = self._update(experience.gradients, trajectory, experience.returns)
+        self._steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
+        # A rollout that fails is not counted here: ``restart`` does so.
+        with tf.control_dependencies([tf.identity(applied)]):
+            self._count.assign_add(1)
+        rows = [experience.advantage, *tf.nest.flatten(trajectory.action)]
+        for variable, row in zip(self.histograms.values(), rows, strict=True):
+            variable.assign(tf.cast(row, tf.float32))
+        lag = tf.cast(lag, tf.float32)[tf.newaxis]
+        return carry, tf.concat([experience.scalars, applied, lag], 0), tf.stack(finished)
+
+
+def _resizable(name: str) -> tf.Variable:
+    """A variable for float32 tensors of any shape: the length of a rollout may vary."""
+    return tf.Variable(tf.zeros((0,)), shape=tf.TensorShape(None), trainable=False, name=name)

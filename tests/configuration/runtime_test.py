@@ -1,0 +1,69 @@
+"""TensorFlow's thread pools, as ``runtime`` sets them."""
+
+import os
+
+import gin
+import pytest
+import tensorflow as tf
+
+from pgtf.configuration import configuration
+from pgtf.configuration.runtime import runtime
+from pgtf.errors import ConfigurationError
+
+EIGEN = "--xla_cpu_multi_thread_eigen"
+
+
+@pytest.fixture
+def pools(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """What ``runtime`` sets, on a machine with four cores."""
+    seen: dict[str, int] = {}
+    for name in ("intra", "inter"):
+        monkeypatch.setattr(
+            tf.config.threading,
+            f"set_{name}_op_parallelism_threads",
+            lambda threads, name=name: seen.update({name: threads}),
+        )
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setenv("XLA_FLAGS", "")
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("files", "bindings", "expected"),
+    [
+        (["a2c.gin"], ["NUM_ENVS = 512"], {"intra": 1, "inter": 1}),
+        (["compiled.gin"], [], {"intra": 1, "inter": 1}),
+        (["compiled.gin"], ["NUM_ENVS = 64"], {"intra": 2, "inter": 1}),
+        (["compiled.gin"], ["NUM_ENVS = 4096"], {"intra": 4, "inter": 1}),
+        (["compiled.gin"], ["train.num_seeds = 12"], {"intra": 3, "inter": 1}),
+        (["a3c.gin"], ["NUM_WORKERS = 3"], {"intra": 1, "inter": 3}),
+        (["a3c.gin"], ["runtime.inter_op_threads = 0"], {"intra": 1, "inter": 0}),
+        (
+            ["compiled.gin"],
+            ["NUM_ENVS = 64", "runtime.intra_op_threads = 1"],
+            {"intra": 1, "inter": 1},
+        ),
+    ],
+)
+def test_threads_follow_the_size_of_the_work(
+    pools: dict[str, int], files: list[str], bindings: list[str], expected: dict[str, int]
+) -> None:
+    configuration.load(files, bindings)
+    gin.get_configurable(runtime)()
+    assert pools == expected
+    assert (f"{EIGEN}=false" in os.environ["XLA_FLAGS"]) == (expected["intra"] == 1)
+
+
+def test_the_users_own_flags_of_xla_stay(
+    pools: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XLA_FLAGS", f"--xla_dump_to=here {EIGEN}=true")
+    runtime()
+    assert os.environ["XLA_FLAGS"] == f"--xla_dump_to=here {EIGEN}=true"
+
+
+@pytest.mark.parametrize("name", ["intra_op_threads", "inter_op_threads"])
+def test_a_negative_number_of_threads_is_refused(name: str, pools: dict[str, int]) -> None:
+    with pytest.raises(ConfigurationError, match="0 or more"):
+        runtime(**{name: -1})
+    assert not pools

@@ -1,0 +1,58 @@
+"""The variance of the gradient while a run goes on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pgtf.errors import ConfigurationError
+from pgtf.learning.diagnostics import GradientVariance, tags
+from tests.short_runs import table, train
+from tests.trajectories import SEED, columns, random_trajectory, tables
+
+PREFERENCES = np.array([[0.3, -0.2], [0.1, 0.4], [0.0, 0.0]])
+BOUND = "Learner.gradient_variance = @GradientVariance()"
+
+
+def test_the_trace_is_that_of_the_environments_own_gradients() -> None:
+    """One environment's gradient alone is what it contributes; their mean is the batch's."""
+    made = tables(PREFERENCES, reduction="mean_over_steps", discount=0.9)
+    whole = random_trajectory(1, 6, 5, ends=0.0)
+    whole = whole._replace(terminated=np.arange(6)[:, None] * np.ones((1, 5)) == 5)
+    rows = []
+    for b in range(5):
+        gradients, _ = made.gradients(columns(whole, b), SEED)
+        rows.append(-np.concatenate([x.numpy().ravel() for x in gradients]))
+    trace = np.trace(np.cov(np.array(rows), rowvar=False)) / 5
+    squared_norm = (np.mean(rows, 0) ** 2).sum() - trace
+    _, metrics = made.variant(gradient_variance=GradientVariance(1)).loss(whole, SEED)
+    assert float(metrics["variance_trace"]) == pytest.approx(trace, rel=1e-4)
+    assert float(metrics["variance_squared_norm"]) == pytest.approx(squared_norm, rel=1e-3)
+
+
+def test_tags_are_ratios_of_means() -> None:
+    names = ["entropy", "variance_measured", "variance_squared_norm", "variance_trace"]
+    names += ["variance_trace_without_baseline"]
+    found = tags(names, np.array([0.5, 0.25, 0.5, 1.0, 4.0]))
+    assert found == {
+        "train/entropy": 0.5,
+        "variance/trace": 4.0,
+        "variance/squared_norm": 2.0,
+        "variance/signal_to_noise": 0.5,
+        "variance/ratio_to_no_baseline": 0.25,
+    }
+    assert tags(names, np.array([0.5, 0.0, 0.0, 0.0, 0.0])) == {"train/entropy": 0.5}
+
+
+@pytest.mark.parametrize("file", ["a2c.gin", "compiled.gin"])
+def test_a_run_learns_the_same_with_it(tmp_path: Path, file: str) -> None:
+    train(tmp_path / "with", BOUND, files=(file,))
+    train(tmp_path / "without", files=(file,))
+    own, other = table(tmp_path / "with"), table(tmp_path / "without")
+    assert float(own[0]["variance/trace"]) > 0
+    assert [row["train/policy_loss"] for row in own] == [row["train/policy_loss"] for row in other]
+
+
+def test_one_environment_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="NUM_ENVS"):
+        train(tmp_path, BOUND, "NUM_ENVS = 1")
