@@ -91,13 +91,14 @@ def film(trainer: Trainer, path: Path, seed: int, greedy: bool) -> tuple[float, 
     total, ended = 0.0, False
     with contextlib.closing(_drawn(trainer.environment)) as environment:
         state, observation = environment.reset(key)
+        memory = trainer.policy.initial_memory(1)
         while not ended and len(images) <= _MOST_STEPS:
             # A picture of few colours takes a third of the memory, and a GIF has no more.
             picture = Image.fromarray(environment.render())
             images.append(picture.quantize(method=Image.Quantize.FASTOCTREE))
-            action = act(observation, key + tf.constant([0, len(images)]))
-            state, step = environment.step(state, action)
-            observation = step.observation
+            decision = act(observation, memory, key + tf.constant([0, len(images)]))
+            state, step = environment.step(state, decision.action)
+            observation, memory = step.observation, decision.memory
             total += float(step.reward[0])
             ended = bool(step.terminated[0] | step.truncated[0])
     try:

@@ -40,6 +40,9 @@ class Trajectory(NamedTuple):
         truncated: [T, B] bool.
         mask: [T, B] float32; 0 on rows that are no transition.
         time: [T, B] int32; steps since the start of the episode.
+        log_prob: [T, B] log μ(a_t | s_t) of the behaviour policy, the one that acted; () unless a
+            part asked for it.
+        memory: of the policy's network before row 0, a nest of [B, ...]; () without memory.
     """
 
     observation: Any
@@ -49,3 +52,24 @@ class Trajectory(NamedTuple):
     truncated: tf.Tensor
     mask: tf.Tensor
     time: tf.Tensor
+    log_prob: Any = ()
+    memory: Any = ()
+
+    @property
+    def acted_on(self) -> Any:
+        """The observations that were acted on: a nest of [T, B, ...]."""
+        return tf.nest.map_structure(lambda x: x[:-1], self.observation)
+
+    @property
+    def first(self) -> tf.Tensor:
+        """Marks the rows before which memory starts afresh, [T+1, B] bool."""
+        reset = tf.equal(self.mask, 0.0)
+        return tf.concat([tf.zeros_like(reset[:1]), reset], axis=0)
+
+
+def known(field: Any) -> tf.Tensor | None:
+    """Returns a field that may be absent, or None where it is ().
+
+    Fields are absent as () and not as None, so that loops and maps over nests pass over them.
+    """
+    return None if isinstance(field, tuple) else field

@@ -7,7 +7,7 @@ import tensorflow as tf
 from pgtf.environments.environment import Environment
 from pgtf.policies.policy import Policy
 from pgtf.rollouts.episodes import Episodes
-from pgtf.rollouts.unroll import start
+from pgtf.rollouts.unroll import Behaviour, start
 from pgtf.trajectory import Trajectory
 
 _GYMNASIUM_ENVS = 32
@@ -33,9 +33,10 @@ def collect(
     copies = environment.replicate(size)
     rollout = Episodes(max_steps=max_steps)
     act = tf.function(policy.act, autograph=False, jit_compile=True)
+    behaviour = Behaviour(act, policy.initial_memory(size))
 
     def play(seed: tf.Tensor) -> Trajectory:
-        return rollout.collect(copies, act, start(copies, seed), seed)[1]
+        return rollout.collect(copies, behaviour, start(copies, seed), seed)[1]
 
     program = tf.function(play, autograph=False, jit_compile=environment.compiled)
     try:
@@ -73,4 +74,5 @@ def _resized(trajectory: Trajectory, rows: int) -> Trajectory:
         truncated=fitted(trajectory.truncated, rows, blank=True),
         mask=fitted(trajectory.mask, rows, blank=True),
         time=fitted(trajectory.time, rows, blank=False),
+        memory=trajectory.memory,
     )

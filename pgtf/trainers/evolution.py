@@ -15,7 +15,7 @@ from pgtf.evolution.methods import EvolutionStrategy, SearchMethod
 from pgtf.evolution.search import GaussianSearch
 from pgtf.graph.parameters import flattened, unflattened
 from pgtf.policies.policy import Policy
-from pgtf.trainers.synchronous import seeded
+from pgtf.rollouts.collector import stream
 from pgtf.trainers.trainer import Report, Trainer
 
 _COMMON = ("none", "pair", "population")
@@ -101,7 +101,7 @@ class EvolutionTrainer(Trainer):
         self.search.build(flattened([v.value for v in policy.trainable_variables]))
         self.method.build(self.search, self.steps)
         self._groups = self._made_groups()
-        self._seed = tf.constant(seeded(seed))
+        self._seed = tf.constant(stream(seed))
         self._names: list[str] = []
         whole = self.jit_compile and environment.compiled
         inner = self.jit_compile and not environment.compiled

@@ -63,7 +63,7 @@ def one_by_one(
         state, observation = environment.reset(SEEDS[i])
         active = np.ones(E, bool)
         for t in range(max_steps):
-            action = policy.act(observation, SEEDS[i] + tf.constant([1 + t, 0]))
+            action = policy.act(observation, (), SEEDS[i] + tf.constant([1 + t, 0])).action
             seen.append(observation.numpy()[active])
             state, step = environment.step(state, action)
             returns[i] += active * step.reward.numpy()
@@ -169,11 +169,12 @@ def test_members_act_as_the_policy_with_their_weights(head: str) -> None:
     thetas = members(policy)
     observation = tf.random.stateless_normal([N, E, 3], [1, 2])
     act = tf.function(population.members_act(policy), autograph=False, jit_compile=True)
-    together = act(parameters.unflattened(thetas, policy.trainable_variables), observation, SEEDS)
+    weights = parameters.unflattened(thetas, policy.trainable_variables)
+    together, _ = act(weights, observation, (), SEEDS)
     # XLA's random numbers are not those of TensorFlow's kernels, which Joint splits its seed by.
     single = tf.function(policy.act, autograph=False, jit_compile=True)
     for i in range(N):
         become(policy, thetas[i])
-        alone = single(observation[i], SEEDS[i])
+        alone = single(observation[i], (), SEEDS[i]).action
         for ours, theirs in zip(tf.nest.flatten(together), tf.nest.flatten(alone), strict=True):
             np.testing.assert_allclose(ours[i], theirs, rtol=1e-4, atol=1e-5)

@@ -78,7 +78,7 @@ def measured(files: list[str], *bindings: str) -> Any:
     trainer.build(0)
     before = [variable.numpy() for variable in trainer.learner.weights]
     laboratory = gin.get_configurable(VarianceLaboratory)()
-    results = laboratory.measure(trainer.learner, trainer.environment, 0)
+    results = laboratory.measure(trainer.learner, trainer.environment, 0, 0)
     for variable, old in zip(trainer.learner.weights, before, strict=True):
         np.testing.assert_array_equal(variable.numpy(), old)
     return {row.name: row for row in results.rows}

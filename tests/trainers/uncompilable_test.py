@@ -27,10 +27,17 @@ from pgtf.trajectory import Trajectory
 class PythonReturns(LambdaReturn):
     """Returns that call Python."""
 
-    def __call__(self, trajectory: Trajectory, values: tf.Tensor, discount: float) -> tf.Tensor:
-        returns = super().__call__(trajectory, values, discount)
+    def __call__(
+        self,
+        trajectory: Trajectory,
+        values: tf.Tensor,
+        discount: float,
+        log_ratio: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        returns, _ = super().__call__(trajectory, values, discount, log_ratio)
         same = tf.numpy_function(lambda x: x, [returns], tf.float32)
-        return tf.ensure_shape(same, returns.shape)
+        same = tf.ensure_shape(same, returns.shape)
+        return same, same
 
 
 def learner() -> Learner:

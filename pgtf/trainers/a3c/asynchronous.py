@@ -17,13 +17,13 @@ from pgtf.learning.diagnostics import tags
 from pgtf.learning.entropy import EntropyBonus
 from pgtf.learning.learner import Learner
 from pgtf.learning.schedules import OverEnvironmentSteps
+from pgtf.rollouts.collector import stream
 from pgtf.rollouts.episodes import Episodes
 from pgtf.rollouts.exploration import Exploration
 from pgtf.rollouts.steps import Rollouts
 from pgtf.trainers.a3c.crew import Crew
 from pgtf.trainers.a3c.shared import SharedLearner
 from pgtf.trainers.a3c.worker import Outcome, Worker
-from pgtf.trainers.synchronous import seeded
 from pgtf.trainers.trainer import Report, Trainer, uncompilable
 
 _SLICE = 0.25  # Seconds that workers run between two parkings.
@@ -129,6 +129,12 @@ class AsynchronousTrainer(Trainer):
         for optimizer in optimizers[1:]:
             optimizer.build(learner.trainable_variables)
             OverEnvironmentSteps.install(optimizer, self.steps)
+        if not learner.optimization.one_gradient:
+            raise ConfigurationError(
+                f"{type(learner.optimization).__name__} takes several steps on a rollout, and A3C's"
+                " workers take one: bind Learner.optimization = @OneUpdate(), or train.trainer ="
+                " @SynchronousTrainer()."
+            )
         if self.exploration is not None:
             self.exploration.check(self.policy.head)
         shared = SharedLearner(
@@ -142,7 +148,6 @@ class AsynchronousTrainer(Trainer):
         outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         updates = [shared.updates_with(optimizer) for optimizer in optimizers]
         coefficients = self.entropy_coefficients
-        root = seeded(seed)
         workers = []
         for i in range(self.num_workers):
             if i:
@@ -155,7 +160,7 @@ class AsynchronousTrainer(Trainer):
                 updates[i % len(updates)],
                 self.exploration.level(i) if self.exploration else 0.0,
                 EntropyBonus(coefficients[i % len(coefficients)]) if coefficients else None,
-                [root[0], root[1] + i],
+                stream(seed, i),
                 outcomes,
             )
             workers.append(worker)
@@ -198,7 +203,7 @@ class AsynchronousTrainer(Trainer):
 
     def warnings(self) -> list[str]:
         """Returns what the rollout says about the returns; see ``Trainer.warnings``."""
-        return self.rollout.warnings(self.learner.returns)
+        return self.rollout.warnings(self.learner.objective.returns)
 
     def trackables(self) -> dict[str, Any]:
         """Returns the learner, the workers' own optimizers and the count of failures."""
