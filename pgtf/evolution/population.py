@@ -80,7 +80,7 @@ def play(
         action = act(weights, observation, seeds + tf.stack([1 + t, 0]))
         state, step = groups.step(state, action, ~active)
         episodes = Episodes(
-            episodes.returns + step.reward,
+            episodes.returns + step.score,
             episodes.lengths + tf.cast(step.mask, tf.int32),
             _adapted(policy, episodes.statistics, observation, step.mask),
         )

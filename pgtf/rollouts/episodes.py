@@ -9,7 +9,7 @@ from pgtf.environments.environment import Environment
 from pgtf.errors import ConfigurationError
 from pgtf.graph.scan import scan_while
 from pgtf.learning.estimators import ReturnEstimator
-from pgtf.rollouts.unroll import Act, Carry, Finished, Played, assembled, start
+from pgtf.rollouts.unroll import Act, Carry, Finished, Played, assembled, slim, start
 from pgtf.trajectory import Trajectory
 
 
@@ -69,11 +69,12 @@ class Episodes:
             action = act(observation, seed + tf.stack([1 + t, 0]))
             state, step = environment.step(state, action, held=remaining <= 0)
             remaining -= tf.cast(step.terminated | step.truncated, tf.int32)
-            return (state, step.observation, remaining), (observation, action, step)
+            return (state, step.observation, remaining), (observation, action, slim(step))
 
         most = self.max_steps
-        if environment.time_limit is not None:
-            most = min(most, quota * (environment.time_limit + 1))
+        if environment.longest_episode is not None:
+            # Each episode but the first is preceded by the row of its reset.
+            most = min(most, quota * (environment.longest_episode + 1))
         remaining = tf.fill((environment.num_envs,), quota)
         (state, observation, _), rows = scan_while(
             move,

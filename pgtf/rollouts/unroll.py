@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from pgtf.environments.environment import Environment
 from pgtf.graph.scan import scan, scan_rows, stacked
-from pgtf.trajectory import Trajectory
+from pgtf.trajectory import TimeStep, Trajectory
 
 Act = Callable[[Any, tf.Tensor], Any]
 
@@ -19,7 +19,7 @@ class Carry(NamedTuple):
         state: the environment's own state.
         observation: nest of [B, ...], the one to act on next.
         time: [B] int32, steps since the start of the episode.
-        episode_return: [B] float32, undiscounted rewards since the start of the episode.
+        episode_return: [B] float32, sum of the scores since the start of the episode.
     """
 
     state: Any
@@ -63,7 +63,7 @@ class Played(NamedTuple):
         start: where the environments stood before.
         state: the environment's own state now.
         observation: nest of [B, ...], the one to act on next.
-        rows: observation, action and ``TimeStep``; each [T, B, ...], or a list of T such rows.
+        rows: observation, action and ``slim`` step; each [T, B, ...], or a list of T such rows.
     """
 
     start: Carry
@@ -99,10 +99,15 @@ def played_steps(
         state, observation = place
         action = act(observation, seed + tf.stack([1 + t, 0]))
         state, step = environment.step(state, action)
-        return (state, step.observation), (observation, action, step)
+        return (state, step.observation), (observation, action, slim(step))
 
     (state, observation), rows = scan_rows(move, (carry.state, carry.observation), num_steps)
     return Played(carry, state, observation, rows)
+
+
+def slim(step: TimeStep) -> TimeStep:
+    """Leaves a score out that is the very reward, so that no rollout carries both."""
+    return step._replace(score=()) if step.score is step.reward else step
 
 
 def assembled(played: Played) -> tuple[Carry, Trajectory, Finished]:
@@ -113,16 +118,24 @@ def assembled(played: Played) -> tuple[Carry, Trajectory, Finished]:
         observation,
         played.observation,
     )
+    score = step.reward if isinstance(step.score, tuple) else step.score
     time, episode_return, finished = _tally(
         played.start.time,
         played.start.episode_return,
-        step.reward,
+        score,
         step.terminated,
         step.truncated,
         step.mask,
     )
     trajectory = Trajectory(
-        observation, action, step.reward, step.terminated, step.truncated, step.mask, time[:-1]
+        observation=observation,
+        action=action,
+        reward=step.reward,
+        score=score,
+        terminated=step.terminated,
+        truncated=step.truncated,
+        mask=step.mask,
+        time=time[:-1],
     )
     carry = Carry(played.state, played.observation, time[-1], episode_return)
     return carry, trajectory, finished
@@ -131,12 +144,12 @@ def assembled(played: Played) -> tuple[Carry, Trajectory, Finished]:
 def _tally(
     time: tf.Tensor,
     episode_return: tf.Tensor,
-    reward: tf.Tensor,
+    score: tf.Tensor,
     terminated: tf.Tensor,
     truncated: tf.Tensor,
     mask: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor, Finished]:
-    """Counts steps and adds rewards within each episode.
+    """Counts steps and adds scores within each episode.
 
     Returns:
         [T+1, B] step within the episode, [B] the running returns, and the episodes that ended.
@@ -144,13 +157,13 @@ def _tally(
 
     def count(tally: tuple[tf.Tensor, tf.Tensor], t: Any) -> tuple[Any, Any]:
         time, total = tally
-        total = total + reward[t]
+        total = total + score[t]
         ended = terminated[t] | truncated[t]
         later = tf.where(mask[t] > 0, time + 1, 0)
         row = (time, tf.where(ended, total, 0.0), tf.where(ended, later, 0), ended)
         return (later, tf.where(ended, 0.0, total)), row
 
-    rows = reward.shape[0] if reward.shape[0] is not None else tf.shape(reward)[0]
+    rows = score.shape[0] if score.shape[0] is not None else tf.shape(score)[0]
     (last, running), (times, returns, lengths, ended) = scan(count, (time, episode_return), rows)
     finished = Finished(
         tf.reduce_sum(tf.cast(ended, tf.float32)),

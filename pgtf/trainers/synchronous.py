@@ -183,12 +183,14 @@ class SynchronousTrainer(Trainer):
             loss, metrics = self.learner.loss(trajectory, seed, evaluation)
         metrics |= self.learner.apply(self.learner.differentiate(tape, loss))
         self.learner.finish(trajectory, metrics["returns"])
+        self.environment.adapt(trajectory)
         return carry, trajectory.action, tf.stack(finished), *self._packed(metrics)
 
     def _update(self, played: Played, seed: tf.Tensor) -> tuple[Any, ...]:
         """Learns from a rollout of environments that XLA has no part in."""
         carry, trajectory, finished = assembled(played)
         metrics = self.learner.update(trajectory, seed)
+        self.environment.adapt(trajectory)
         return carry, trajectory.action, tf.stack(finished), *self._packed(metrics)
 
     def _packed(self, metrics: Metrics) -> tuple[tf.Tensor, tf.Tensor]:

@@ -89,6 +89,7 @@ def reference(count: int, rows: int, **kwargs: Any) -> Reference:
                     returns[i].append(total)
             column["observation"].append(observation)
             column["reward"].append(reward)
+            column["score"].append(reward)
             column["terminated"].append(terminated)
             column["truncated"].append(truncated)
         times[i], totals[i] = time, 0.0 if ended else total
@@ -124,7 +125,7 @@ def test_types_of_a_trajectory() -> None:
     environment = GymEnvironment(ID, 2)
     _, trajectory, _ = unrolled(environment, 3, act=lambda *_: tf.constant([0, 1]))
     assert [x.dtype for x in trajectory] == [
-        tf.float32, tf.int32, tf.float32, tf.bool, tf.bool, tf.float32, tf.int32
+        tf.float32, tf.int32, tf.float32, tf.float32, tf.bool, tf.bool, tf.float32, tf.int32
     ]  # fmt: skip
     assert trajectory.observation.shape == (4, 2, 4)
     assert all(field.shape == (3, 2) for field in trajectory[1:])

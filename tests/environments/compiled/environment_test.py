@@ -75,7 +75,7 @@ def test_rows_have_the_contracts_shapes_types_and_values(rollouts):
         assert all(environment.observation_space.contains(x) for x in _members(environment, o))
     ended = np.zeros(_NUM_ENVS, bool)
     for row in rows:
-        for field, dtype in zip(row[1:], [tf.float32, tf.bool, tf.bool, tf.float32], strict=True):
+        for field, dtype in zip(row[1:5], [tf.float32, tf.bool, tf.bool, tf.float32], strict=True):
             assert field.dtype == dtype
             assert field.shape == [_NUM_ENVS]
         np.testing.assert_array_equal(row.mask, 1.0 - ended)
