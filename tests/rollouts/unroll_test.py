@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from pgtf.environments.compiled.cartpole import CompiledCartPole
+from pgtf.environments.compiled.catch import CompiledCatch
 from pgtf.environments.compiled.pendulum import CompiledPendulum
 from pgtf.environments.gym import GymEnvironment
 from pgtf.environments.vector import environment_seeds
@@ -330,6 +331,20 @@ def test_episodes_of_a_compiled_environment() -> None:
     assert trajectory.mask.sum() == trajectory.reward.sum() == finished.length_sum
     later = np.cumsum(trajectory.terminated | trajectory.truncated, axis=0) == 2
     np.testing.assert_array_equal(trajectory.mask[1:][later[:-1]], 0.0)
+
+
+def test_no_more_rows_are_made_than_the_longest_episode_can_fill() -> None:
+    environment = CompiledCatch(4)
+    collected = Episodes(8)
+    run = tf.function(
+        lambda: collected.collect(environment, lambda *_: tf.ones((4,), tf.int32), NOWHERE, SEED),
+        autograph=False,
+        jit_compile=True,
+    )
+    _, trajectory, finished = run()
+    # Two episodes of 9 steps each, and the row of a reset for each.
+    assert trajectory.mask.shape == (2 * (9 + 1), 4)
+    assert (finished.count, finished.length_sum) == (8, 8 * 9)
 
 
 def test_episodes_are_other_ones_with_another_seed() -> None:
