@@ -59,6 +59,7 @@ def trajectory(
         observation=tf.constant(_single_precision(observations)),
         action=tf.constant(_single_precision(actions)),
         reward=tf.constant(rewards * mask),
+        score=tf.constant(rewards * mask),
         terminated=tf.constant(ends[0] & (mask > 0)),
         truncated=tf.constant(ends[1] & (mask > 0)),
         mask=tf.constant(mask),

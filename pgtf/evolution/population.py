@@ -92,7 +92,7 @@ def play(
         action, memory = act(weights, observation, memory, seeds + tf.stack([1 + t, 0]))
         state, step = groups.step(state, action, ~active)
         episodes = Episodes(
-            episodes.returns + step.reward,
+            episodes.returns + step.score,
             episodes.lengths + tf.cast(step.mask, tf.int32),
             _adapted(policy, episodes.statistics, observation, step.mask),
         )

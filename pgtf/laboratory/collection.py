@@ -30,7 +30,7 @@ def collect(
     """
     size = count if environment.compiled else min(count, _GYMNASIUM_ENVS)
     rounds = -(-count // size)
-    copies = environment.replicate(size)
+    copies = environment.replicate(size, frozen=True)
     rollout = Episodes(max_steps=max_steps)
     act = tf.function(policy.act, autograph=False, jit_compile=True)
     behaviour = Behaviour(act, policy.initial_memory(size))
@@ -70,6 +70,7 @@ def _resized(trajectory: Trajectory, rows: int) -> Trajectory:
         observation=all_fitted(trajectory.observation, rows + 1, blank=False),
         action=all_fitted(trajectory.action, rows, blank=False),
         reward=fitted(trajectory.reward, rows, blank=True),
+        score=fitted(trajectory.score, rows, blank=True),
         terminated=fitted(trajectory.terminated, rows, blank=True),
         truncated=fitted(trajectory.truncated, rows, blank=True),
         mask=fitted(trajectory.mask, rows, blank=True),

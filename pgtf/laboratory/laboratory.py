@@ -177,7 +177,7 @@ class VarianceLaboratory:
             steps=steps,
             num_trajectories=count,
             num_parameters=sum(int(np.prod(v.shape)) for v in learner.policy.trainable_variables),
-            mean_return=float(trajectory.reward.numpy().sum(0).mean()),
+            mean_return=float(trajectory.score.numpy().sum(0).mean()),
             mean_length=float(trajectory.mask.numpy().sum(0).mean()),
             unfinished=int((~ended.numpy().any(0)).sum()),
             explained_variance=signals.explained_variance,

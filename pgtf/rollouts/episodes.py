@@ -16,6 +16,7 @@ from pgtf.rollouts.unroll import (
     Played,
     assembled,
     reset,
+    slim,
     start,
 )
 from pgtf.trajectory import Trajectory
@@ -85,12 +86,13 @@ class Episodes:
             state, step = environment.step(state, decision.action, held=remaining <= 0)
             memory = reset(decision.memory, behaviour.initial, step.mask)
             remaining -= tf.cast(step.terminated | step.truncated, tf.int32)
-            row = (observation, decision.action, decision.log_prob, step)
+            row = (observation, decision.action, decision.log_prob, slim(step))
             return (state, step.observation, memory, remaining), row
 
         most = self.max_steps
-        if environment.time_limit is not None:
-            most = min(most, quota * (environment.time_limit + 1))
+        if environment.longest_episode is not None:
+            # Each episode but the first is preceded by the row of its reset.
+            most = min(most, quota * (environment.longest_episode + 1))
         remaining = tf.fill((environment.num_envs,), quota)
         (state, observation, memory, _), rows = scan_while(
             move,

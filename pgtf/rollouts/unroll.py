@@ -9,7 +9,7 @@ import tensorflow as tf
 from pgtf.environments.environment import Environment
 from pgtf.graph.scan import scan, scan_rows, stacked
 from pgtf.policies.decision import Actor, Decision
-from pgtf.trajectory import Trajectory
+from pgtf.trajectory import TimeStep, Trajectory
 
 # Maps an observation, the network's memory and a seed to a decision.
 Act = Callable[[Any, Any, tf.Tensor], Decision]
@@ -46,7 +46,7 @@ class Carry(NamedTuple):
         state: the environment's own state.
         observation: nest of [B, ...], the one to act on next.
         time: [B] int32, steps since the start of the episode.
-        episode_return: [B] float32, undiscounted rewards since the start of the episode.
+        episode_return: [B] float32, sum of the scores since the start of the episode.
         memory: of the policy's network, a nest of [B, ...]; () without memory.
     """
 
@@ -100,8 +100,8 @@ class Played(NamedTuple):
         state: the environment's own state now.
         observation: nest of [B, ...], the one to act on next.
         memory: of the policy's network now.
-        rows: observation, action, log-prob (or ()) and ``TimeStep``; each [T, B, ...], or a list of
-            T such rows.
+        rows: observation, action, log-prob (or ()) and ``slim`` step; each [T, B, ...], or a list
+            of T such rows.
     """
 
     start: Carry
@@ -139,7 +139,7 @@ def played_steps(
         decision = behaviour.act(observation, memory, seed + tf.stack([1 + t, 0]))
         state, step = environment.step(state, decision.action)
         memory = reset(decision.memory, behaviour.initial, step.mask)
-        row = (observation, decision.action, decision.log_prob, step)
+        row = (observation, decision.action, decision.log_prob, slim(step))
         return (state, step.observation, memory), row
 
     place = (carry.state, carry.observation, carry.memory)
@@ -158,6 +158,11 @@ def reset(memory: Any, initial: Any, mask: tf.Tensor) -> Any:
     )
 
 
+def slim(step: TimeStep) -> TimeStep:
+    """Leaves a score out that is the very reward, so that no rollout carries both."""
+    return step._replace(score=()) if step.score is step.reward else step
+
+
 def assembled(played: Played) -> tuple[Carry, Trajectory, Finished]:
     """Makes a trajectory of what was played and tallies its episodes; see ``unroll``."""
     observation, action, log_prob, step = stacked(played.rows)
@@ -166,10 +171,11 @@ def assembled(played: Played) -> tuple[Carry, Trajectory, Finished]:
         observation,
         played.observation,
     )
+    score = step.reward if isinstance(step.score, tuple) else step.score
     time, episode_return, finished = _tally(
         played.start.time,
         played.start.episode_return,
-        step.reward,
+        score,
         step.terminated,
         step.truncated,
         step.mask,
@@ -182,6 +188,7 @@ def assembled(played: Played) -> tuple[Carry, Trajectory, Finished]:
         truncated=step.truncated,
         mask=step.mask,
         time=time[:-1],
+        score=score,
         log_prob=log_prob,
         memory=played.start.memory,
     )
@@ -192,12 +199,12 @@ def assembled(played: Played) -> tuple[Carry, Trajectory, Finished]:
 def _tally(
     time: tf.Tensor,
     episode_return: tf.Tensor,
-    reward: tf.Tensor,
+    score: tf.Tensor,
     terminated: tf.Tensor,
     truncated: tf.Tensor,
     mask: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor, Finished]:
-    """Counts steps and adds rewards within each episode.
+    """Counts steps and adds scores within each episode.
 
     Returns:
         [T+1, B] step within the episode, [B] the running returns, and the episodes that ended.
@@ -205,13 +212,13 @@ def _tally(
 
     def count(tally: tuple[tf.Tensor, tf.Tensor], t: Any) -> tuple[Any, Any]:
         time, total = tally
-        total = total + reward[t]
+        total = total + score[t]
         ended = terminated[t] | truncated[t]
         later = tf.where(mask[t] > 0, time + 1, 0)
         row = (time, tf.where(ended, total, 0.0), tf.where(ended, later, 0), ended)
         return (later, tf.where(ended, 0.0, total)), row
 
-    rows = reward.shape[0] if reward.shape[0] is not None else tf.shape(reward)[0]
+    rows = score.shape[0] if score.shape[0] is not None else tf.shape(score)[0]
     (last, running), (times, returns, lengths, ended) = scan(count, (time, episode_return), rows)
     finished = Finished(
         tf.reduce_sum(tf.cast(ended, tf.float32)),

@@ -70,7 +70,7 @@ class Evaluation:
             environment: the one it is trained in; it is replicated.
             seed: the run's.
         """
-        self._environment = environment.replicate(self._num_envs)
+        self._environment = environment.replicate(self._num_envs, frozen=True)
         self._act = policy.act_greedily if self.greedy else policy.act
         self._memory = policy.initial_memory(self._num_envs)
         self._seed = tf.constant([seed, _EVALUATION_SEED], tf.int32)
@@ -97,7 +97,7 @@ class Evaluation:
                 state,
                 step.observation,
                 carry.time + tf.cast(step.mask, tf.int32),
-                carry.episode_return + step.reward,
+                carry.episode_return + step.score,
                 decision.memory,
             )
             return t + 1, active & ~(step.terminated | step.truncated), carry

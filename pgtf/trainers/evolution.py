@@ -7,7 +7,7 @@ import gin
 import tensorflow as tf
 
 from pgtf.environments.environment import Environment
-from pgtf.environments.groups import CompiledGroups, Groups, GymGroups
+from pgtf.environments.groups import Groups
 from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError
 from pgtf.evolution import population as populations
@@ -151,18 +151,15 @@ class EvolutionTrainer(Trainer):
             self._groups.close()
 
     def _made_groups(self) -> Groups:
-        environment = self.environment
-        if not isinstance(environment, GymEnvironment):
-            return CompiledGroups(environment)
-        copies = environment.replicate(self.population * environment.num_envs)
-        if self.common_random_numbers != "none" and not copies.seeds_each:
-            copies.close()
+        groups = self.environment.grouped(self.population)
+        if self.common_random_numbers != "none" and not groups.seeds_each:
+            groups.close()
             raise ConfigurationError(
-                f"{environment.name}'s own vectorised implementation cannot give two members the"
-                " same episodes: bind GymEnvironment.vectorization = 'loop', or"
+                f"{self.environment.name}'s own vectorised implementation cannot give two members"
+                " the same episodes: bind GymEnvironment.vectorization = 'loop', or"
                 " EvolutionTrainer.common_random_numbers = 'none'."
             )
-        return GymGroups(copies, self.population)
+        return groups
 
     def _assign_mean(self) -> None:
         variables = self.policy.trainable_variables

@@ -101,7 +101,10 @@ class SeedsTrainer(Trainer):
                 " Learner.gradient_variance = None, or start one run for each seed."
             )
         self._trainable = _stacked([member.trainable_variables for member in members])
-        self._statistics = _stacked([member.statistics for member in members])
+        # Those of the one environment begin alike in every seed.
+        self._statistics = _stacked(
+            [[*member.statistics, *environment.variables] for member in members]
+        )
         self._optimizer.build(self._trainable)
         self._member_steps = tf.Variable(tf.zeros((self._num_seeds,), tf.int64))
         self._updates = tf.Variable(0, trainable=False)
@@ -150,7 +153,7 @@ class SeedsTrainer(Trainer):
         for i in range(self._num_seeds):
             for own, stack in zip(self.learner.trainable_variables, self._trainable, strict=True):
                 own.assign(stack.value[i])
-            for own, stack in zip(self.learner.statistics, self._statistics, strict=True):
+            for own, stack in zip(self._own_statistics, self._statistics, strict=True):
                 own.assign(stack.value[i])
             yield f"seed_{i}"
 
@@ -172,6 +175,10 @@ class SeedsTrainer(Trainer):
             "updates": self._updates,
             "steps": self.steps,
         }
+
+    @property
+    def _own_statistics(self) -> list[keras.Variable]:
+        return [*self.learner.statistics, *self.environment.variables]
 
     def _start(self) -> Carry:
         seeds = tf.map_fn(
@@ -229,7 +236,7 @@ class SeedsTrainer(Trainer):
         carry, seed, steps, trainable, statistics = inputs
         learner = self.learner
         objective = dataclasses.replace(learner.objective, steps=steps)
-        variables = [*learner.trainable_variables, *learner.statistics]
+        variables = [*learner.trainable_variables, *self._own_statistics]
         mapping = list(zip(variables, [*trainable, *statistics], strict=True))
         with keras.StatelessScope(state_mapping=mapping) as scope:
             with tf.GradientTape() as tape:
@@ -248,7 +255,8 @@ class SeedsTrainer(Trainer):
                 )
             )
             learner.observe(trajectory, loss.targets)
-            now = [scope.get_current_value(variable) for variable in learner.statistics]
+            self.environment.adapt(trajectory)
+            now = [scope.get_current_value(variable) for variable in self._own_statistics]
         scalars["learning_rate"] = self._learning_rate(steps)
         self._names[:] = sorted(scalars)
         return (

@@ -213,6 +213,7 @@ class SynchronousTrainer(Trainer):
         targets: Targets,
     ) -> tuple[Any, ...]:
         """Counts the steps, and packs the scalars into one tensor, which is cheaper to hand on."""
+        self.environment.adapt(trajectory)
         self.steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
         self._names[:] = sorted(scalars)
         packed = tf.stack([scalars[name] for name in self._names])

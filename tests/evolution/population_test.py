@@ -9,7 +9,7 @@ from gymnasium import spaces
 
 from pgtf.environments.compiled import CompiledCartPole, CompiledPendulum
 from pgtf.environments.environment import Environment
-from pgtf.environments.groups import CompiledGroups, Groups, GymGroups
+from pgtf.environments.groups import Groups, VectorisedGroups
 from pgtf.environments.gym import GymEnvironment
 from pgtf.evolution import population
 from pgtf.graph import parameters
@@ -76,22 +76,20 @@ def one_by_one(
 
 
 def kinds(kind: str) -> tuple[Environment, Groups]:
-    """What one member plays in, and what all of them do."""
+    """The environment of one member, and those of all."""
+    environment: Environment
     if kind == "compiled":
-        return CompiledCartPole(E), CompiledGroups(CompiledCartPole(E))
-    if kind == "compiled, continuous":
-        pendulum = CompiledPendulum(E, time_limit=12)
-        return pendulum, CompiledGroups(pendulum)
-    name = "CartPole-v1"
-    return (
-        GymEnvironment(name, E, vectorization="loop"),
-        GymGroups(GymEnvironment(name, N * E, vectorization="loop"), N),
-    )
+        environment = CompiledCartPole(E)
+    elif kind == "compiled, continuous":
+        environment = CompiledPendulum(E, time_limit=12)
+    else:
+        environment = GymEnvironment("CartPole-v1", E, vectorization="loop")
+    return environment, environment.grouped(N)
 
 
 def played(groups: Groups, policy: Policy, thetas: tf.Tensor, max_steps: int) -> Any:
     weights = parameters.unflattened(thetas, policy.trainable_variables)
-    xla = isinstance(groups, CompiledGroups)
+    xla = isinstance(groups, VectorisedGroups)
 
     @tf.function(autograph=False, jit_compile=xla)
     def play() -> population.Episodes:

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from pgtf.environments.compiled.cartpole import CompiledCartPole
+from pgtf.environments.compiled.catch import CompiledCatch
 from pgtf.environments.compiled.pendulum import CompiledPendulum
 from pgtf.environments.gym import GymEnvironment
 from pgtf.environments.vector import environment_seeds
@@ -94,6 +95,7 @@ def reference(count: int, rows: int, **kwargs: Any) -> Reference:
                     returns[i].append(total)
             column["observation"].append(observation)
             column["reward"].append(reward)
+            column["score"].append(reward)
             column["terminated"].append(terminated)
             column["truncated"].append(truncated)
         times[i], totals[i] = time, 0.0 if ended else total
@@ -131,7 +133,7 @@ def test_types_of_a_trajectory() -> None:
         environment, 3, act=Behaviour(lambda *_: Decision(tf.constant([0, 1])))
     )
     assert [x.dtype for x in tf.nest.flatten(trajectory)] == [
-        tf.float32, tf.int32, tf.float32, tf.bool, tf.bool, tf.float32, tf.int32
+        tf.float32, tf.int32, tf.float32, tf.float32, tf.bool, tf.bool, tf.float32, tf.int32
     ]  # fmt: skip
     assert trajectory.observation.shape == (4, 2, 4)
     assert all(field.shape == (3, 2) for field in tf.nest.flatten(trajectory)[1:])
@@ -336,6 +338,21 @@ def test_episodes_of_a_compiled_environment() -> None:
     assert trajectory.mask.sum() == trajectory.reward.sum() == finished.length_sum
     later = np.cumsum(trajectory.terminated | trajectory.truncated, axis=0) == 2
     np.testing.assert_array_equal(trajectory.mask[1:][later[:-1]], 0.0)
+
+
+def test_no_more_rows_are_made_than_the_longest_episode_can_fill() -> None:
+    environment = CompiledCatch(4)
+    collected = Episodes(8)
+    still = Behaviour(lambda *_: Decision(tf.ones((4,), tf.int32)))
+    run = tf.function(
+        lambda: collected.collect(environment, still, NOWHERE, SEED),
+        autograph=False,
+        jit_compile=True,
+    )
+    _, trajectory, finished = run()
+    # Two episodes of 9 steps each, and the row of a reset for each.
+    assert trajectory.mask.shape == (2 * (9 + 1), 4)
+    assert (finished.count, finished.length_sum) == (8, 8 * 9)
 
 
 def test_episodes_are_other_ones_with_another_seed() -> None:

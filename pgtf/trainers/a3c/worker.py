@@ -243,6 +243,7 @@ class Worker:
         with tf.control_dependencies([tf.identity(x) for x in experience.gradients]):
             lag = tf.identity(learner.updates) - before
         applied = self._update(experience.gradients, trajectory, experience.targets)
+        self.environment.adapt(trajectory)
         self._steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
         # A rollout that fails is not counted here: ``restart`` does so.
         with tf.control_dependencies([tf.identity(applied)]):
