@@ -19,7 +19,7 @@ from pgtf.rollouts.steps import Rollouts
 from pgtf.rollouts.unroll import Carry, start
 from pgtf.rollouts.window import EpisodeWindow
 from pgtf.trainers.synchronous import SynchronousTrainer, seeded
-from pgtf.trainers.trainer import Report, Trainer, uncompilable
+from pgtf.trainers.trainer import Report, Trainer
 
 _STEPS_PER_CALL = 50_000
 
@@ -73,6 +73,7 @@ class SeedsTrainer(Trainer):
         self._total_steps = total_steps
         self.policy = trainer.policy
         self.environment = trainer.environment
+        self.compilation = trainer.compilation
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     def build(self, seed: int) -> None:
@@ -107,24 +108,13 @@ class SeedsTrainer(Trainer):
         carry = tf.function(self._start, autograph=False)()
         self._carry = [tf.Variable(leaf, trainable=False) for leaf in tf.nest.flatten(carry)]
         self._structure = carry
-        self._several = tf.function(self._iterate_several, autograph=False, jit_compile=True)
+        self._several = self.compilation.function(self._iterate_several)
 
     def iterate(self, limit: int) -> Report:
-        """Trains every seed for a moment; see ``Trainer.iterate``.
-
-        Raises:
-            ConfigurationError: XLA cannot compile what is bound.
-        """
-        try:
-            outputs = self._several(tf.constant(limit, tf.int64))
-        except tf.errors.InvalidArgumentError as error:
-            if operation := uncompilable(error):
-                raise ConfigurationError(
-                    f"train.num_seeds > 1 needs XLA, which cannot compile {operation}: bind another"
-                    " part, or train.num_seeds = 1."
-                ) from error
-            raise
-        count, scalars, episodes, advantage = outputs
+        """Trains every seed for a moment; see ``Trainer.iterate``."""
+        count, scalars, episodes, advantage = self.compilation.run(
+            lambda: self._several(tf.constant(limit, tf.int64))
+        )
         n = int(count)
         self.steps.assign(tf.reduce_min(self._member_steps))
         tags = dict(zip(self._names, scalars.numpy()[:n].mean(axis=(0, 1)), strict=True))
