@@ -18,6 +18,7 @@ from pgtf.learning.schedules import OverEnvironmentSteps
 from pgtf.rollouts.steps import Rollouts
 from pgtf.rollouts.unroll import Carry, start
 from pgtf.rollouts.window import EpisodeWindow
+from pgtf.trainers.stacked import StackedOptimizer, along
 from pgtf.trainers.synchronous import SynchronousTrainer, seeded
 from pgtf.trainers.trainer import Report, Trainer
 
@@ -33,9 +34,8 @@ class SeedsTrainer(Trainer):
     """Trains S seeds of a ``SynchronousTrainer``'s run at once (``train.num_seeds``).
 
     Every weight, statistic, optimizer slot and environment gets a leading axis of S. Rollout and
-    gradient are vectorised over it; the optimizer works elementwise, so that one built over the
-    stacked weights moves all seeds. Seed i learns what a run with ``train.seed + i`` learns alone,
-    up to rounding.
+    gradient are vectorised over it; ``StackedOptimizer`` moves the weights. Seed i learns what a
+    run with ``train.seed + i`` learns alone, up to rounding.
 
     Args:
         make: makes what one seed runs, a ``SynchronousTrainer`` that is not built.
@@ -79,7 +79,7 @@ class SeedsTrainer(Trainer):
     def build(self, seed: int) -> None:
         """Makes every variable, S times over, and traces the graph."""
         learner, environment = self.learner, self.environment
-        self._optimizer = _unit_optimizer(learner.optimizer)
+        self._optimizer = StackedOptimizer(learner.optimizer)
         members = []
         for i in range(self._num_seeds):
             keras.utils.set_random_seed(seed + i)
@@ -153,7 +153,7 @@ class SeedsTrainer(Trainer):
             if leaves
         }
         return named | {
-            "optimizer": self._optimizer,
+            "optimizer": self._optimizer.keras,
             "member_steps": self._member_steps,
             "updates": self._updates,
             "steps": self.steps,
@@ -199,12 +199,9 @@ class SeedsTrainer(Trainer):
         )
         active = steps < self._total_steps
         rate = tf.where(active, self._learning_rate(steps), 0.0)
-        self._optimizer.apply(gradients, self._trainable)
-        for variable, before in zip(self._trainable, trainable, strict=True):
-            step = variable.value.value() - before
-            variable.assign(before + _along(rate, step) * step)
+        self._optimizer.apply(gradients, self._trainable, rate)
         for variable, now in zip(self._statistics, statistics, strict=True):
-            variable.assign(tf.where(_along(active, now), now, variable.value.value()))
+            variable.assign(tf.where(along(active, now), now, variable.value.value()))
         self._member_steps.assign(steps + tf.where(active, taken, 0))
         self._updates.assign_add(1)
         return carry, scalars, episodes, advantage
@@ -256,24 +253,3 @@ def _stacked(members: list[list[keras.Variable]]) -> list[keras.Variable]:
         )
         for same in zip(*members, strict=True)
     ]
-
-
-def _unit_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """A copy whose learning rate is 1: every seed scales the step by its own.
-
-    Raises:
-        ConfigurationError: the optimizer does more than scale its steps by the learning rate.
-    """
-    config = optimizer.get_config()
-    for name in ("clipnorm", "global_clipnorm", "use_ema"):
-        if config.get(name):
-            raise ConfigurationError(
-                f"train.num_seeds > 1 cannot be combined with an optimizer's {name}: bind"
-                " Learner.max_gradient_norm."
-            )
-    return type(optimizer).from_config(config | {"learning_rate": 1.0})
-
-
-def _along(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    """Reshapes [S] so that it broadcasts against [S, …]."""
-    return tf.reshape(values, [-1] + [1] * (len(like.shape) - 1))
