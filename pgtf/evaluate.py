@@ -111,7 +111,7 @@ def _scored(trainer: Trainer, asked: argparse.Namespace) -> str:
     evaluation: Evaluation = configuration.call(
         gin.get_configurable(Evaluation), episodes=asked.episodes, greedy=not asked.sample
     )
-    evaluation.build(trainer.policy, trainer.environment, asked.seed)
+    evaluation.build(trainer.policy, trainer.environment, asked.seed, trainer.compilation)
     lines = []
     for member in trainer.members():
         score = evaluation.score(asked.episodes)

@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from pgtf.environments.environment import Environment
+from pgtf.graph.compilation import Compilation
 from pgtf.policies.policy import Policy
 from pgtf.rollouts.episodes import Episodes
 from pgtf.rollouts.unroll import Behaviour, start
@@ -14,7 +15,12 @@ _GYMNASIUM_ENVS = 32
 
 
 def collect(
-    environment: Environment, policy: Policy, count: int, max_steps: int, seed: tf.Tensor
+    environment: Environment,
+    policy: Policy,
+    count: int,
+    max_steps: int,
+    seed: tf.Tensor,
+    compilation: Compilation,
 ) -> Trajectory:
     """Plays N episodes, each in a fresh environment or after a fresh reset.
 
@@ -24,6 +30,7 @@ def collect(
         count: N.
         max_steps: of an episode, for tasks that may never end.
         seed: int32 [2].
+        compilation: whether XLA compiles acting, and compiled environments with it.
 
     Returns:
         [T, N], T the length of the longest episode; rows after an episode's end are masked.
@@ -32,15 +39,16 @@ def collect(
     rounds = -(-count // size)
     copies = environment.replicate(size, frozen=True)
     rollout = Episodes(max_steps=max_steps)
-    act = tf.function(policy.act, autograph=False, jit_compile=True)
+    act = compilation.function(policy.act)
     behaviour = Behaviour(act, policy.initial_memory(size))
 
     def play(seed: tf.Tensor) -> Trajectory:
         return rollout.collect(copies, behaviour, start(copies, seed), seed)[1]
 
-    program = tf.function(play, autograph=False, jit_compile=environment.compiled)
+    program = compilation.function(play, environment.compiled)
+    seeds = [tf.random.experimental.stateless_fold_in(seed, i) for i in range(rounds)]
     try:
-        played = [program(tf.random.experimental.stateless_fold_in(seed, i)) for i in range(rounds)]
+        played = compilation.run(lambda: [program(each) for each in seeds])
     finally:
         copies.close()
     longest = max(int(_length(each)) for each in played)

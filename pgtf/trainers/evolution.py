@@ -13,6 +13,7 @@ from pgtf.errors import ConfigurationError
 from pgtf.evolution import population as populations
 from pgtf.evolution.methods import EvolutionStrategy, SearchMethod
 from pgtf.evolution.search import GaussianSearch
+from pgtf.graph.compilation import Compilation
 from pgtf.graph.parameters import flattened, unflattened
 from pgtf.policies.policy import Policy
 from pgtf.rollouts.collector import stream
@@ -85,7 +86,7 @@ class EvolutionTrainer(Trainer):
         self.antithetic = antithetic
         self.common_random_numbers = common_random_numbers
         self.max_steps = max_steps
-        self.jit_compile = jit_compile
+        self.compilation = Compilation(jit_compile, "EvolutionTrainer.jit_compile")
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
         self.generation = tf.Variable(0, trainable=False, name="generation")
         self._groups: Groups | None = None
@@ -103,18 +104,18 @@ class EvolutionTrainer(Trainer):
         self._groups = self._made_groups()
         self._seed = tf.constant(stream(seed))
         self._names: list[str] = []
-        whole = self.jit_compile and environment.compiled
-        inner = self.jit_compile and not environment.compiled
-        # What stands between steps of Gymnasium environments is compiled piece by piece.
-        self._sample = tf.function(self._sampled, autograph=False, jit_compile=inner)
-        self._act = tf.function(populations.members_act(policy), autograph=False, jit_compile=inner)
-        self._learn = tf.function(self._learned, autograph=False, jit_compile=inner)
-        self._whole = tf.function(self._one_generation, autograph=False, jit_compile=whole)
+        # With Gymnasium environments, XLA compiles the code between their steps piece by piece.
+        function, whole = self.compilation.function, environment.compiled
+        self._sample = function(self._sampled, not whole)
+        self._act = function(populations.members_act(policy), not whole)
+        self._learn = function(self._learned, not whole)
+        self._whole = function(self._one_generation, whole)
 
     def iterate(self, limit: int) -> Report:
         """Plays and learns from one generation; see ``Trainer.iterate``."""
         del limit
-        scalars, episodes, fitness = self._whole()
+        # Nothing to restart: a generation resets its environments by seeds of its own.
+        scalars, episodes, fitness = self.compilation.run(self._whole)
         tags = {
             f"train/{name}": float(x) for name, x in zip(self._names, scalars.numpy(), strict=True)
         }

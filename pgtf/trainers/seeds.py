@@ -19,8 +19,9 @@ from pgtf.learning.schedules import OverEnvironmentSteps
 from pgtf.rollouts.collector import stream
 from pgtf.rollouts.unroll import Behaviour, Carry, start
 from pgtf.rollouts.window import EpisodeWindow
+from pgtf.trainers.stacked import StackedOptimizer, along
 from pgtf.trainers.synchronous import SynchronousTrainer
-from pgtf.trainers.trainer import Report, Trainer, uncompilable
+from pgtf.trainers.trainer import Report, Trainer
 
 _STEPS_PER_CALL = 50_000
 
@@ -34,9 +35,8 @@ class SeedsTrainer(Trainer):
     """Trains S seeds of a ``SynchronousTrainer``'s run at once (``train.num_seeds``).
 
     Every weight, statistic, optimizer slot and environment gets a leading axis of S. Rollout and
-    gradient are vectorised over it; the optimizer works elementwise, so that one built over the
-    stacked weights moves all seeds. Seed i learns what a run with ``train.seed + i`` learns alone,
-    up to rounding.
+    gradient are vectorised over it; ``StackedOptimizer`` moves the weights. Seed i learns what a
+    run with ``train.seed + i`` learns alone, up to rounding.
 
     Args:
         make: makes what one seed runs, a ``SynchronousTrainer`` that is not built.
@@ -71,12 +71,13 @@ class SeedsTrainer(Trainer):
         self._total_steps = total_steps
         self.policy = trainer.policy
         self.environment = trainer.environment
+        self.compilation = trainer.compilation
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     def build(self, seed: int) -> None:
         """Makes every variable, S times over, and traces the graph."""
         learner, environment = self.learner, self.environment
-        self._optimizer = _unit_optimizer(learner.optimizer)
+        self._optimizer = StackedOptimizer(learner.optimizer)
         members = []
         for i in range(self._num_seeds):
             keras.utils.set_random_seed(seed + i)
@@ -114,24 +115,13 @@ class SeedsTrainer(Trainer):
         carry = tf.function(self._start, autograph=False)()
         self._carry = [tf.Variable(leaf, trainable=False) for leaf in tf.nest.flatten(carry)]
         self._structure = carry
-        self._several = tf.function(self._iterate_several, autograph=False, jit_compile=True)
+        self._several = self.compilation.function(self._iterate_several)
 
     def iterate(self, limit: int) -> Report:
-        """Trains every seed for a moment; see ``Trainer.iterate``.
-
-        Raises:
-            ConfigurationError: XLA cannot compile what is bound.
-        """
-        try:
-            outputs = self._several(tf.constant(limit, tf.int64))
-        except tf.errors.InvalidArgumentError as error:
-            if operation := uncompilable(error):
-                raise ConfigurationError(
-                    f"train.num_seeds > 1 needs XLA, which cannot compile {operation}: bind another"
-                    " part, or train.num_seeds = 1."
-                ) from error
-            raise
-        count, scalars, episodes, advantage = outputs
+        """Trains every seed for a moment; see ``Trainer.iterate``."""
+        count, scalars, episodes, advantage = self.compilation.run(
+            lambda: self._several(tf.constant(limit, tf.int64))
+        )
         n = int(count)
         self.steps.assign(tf.reduce_min(self._member_steps))
         tags = dict(zip(self._names, scalars.numpy()[:n].mean(axis=(0, 1)), strict=True))
@@ -170,7 +160,7 @@ class SeedsTrainer(Trainer):
             if leaves
         }
         return named | {
-            "optimizer": self._optimizer,
+            "optimizer": self._optimizer.keras,
             "member_steps": self._member_steps,
             "updates": self._updates,
             "steps": self.steps,
@@ -221,12 +211,9 @@ class SeedsTrainer(Trainer):
         )
         active = steps < self._total_steps
         rate = tf.where(active, self._learning_rate(steps), 0.0)
-        self._optimizer.apply(gradients, self._trainable)
-        for variable, before in zip(self._trainable, trainable, strict=True):
-            step = variable.value.value() - before
-            variable.assign(before + _along(rate, step) * step)
+        self._optimizer.apply(gradients, self._trainable, rate)
         for variable, now in zip(self._statistics, statistics, strict=True):
-            variable.assign(tf.where(_along(active, now), now, variable.value.value()))
+            variable.assign(tf.where(along(active, now), now, variable.value.value()))
         self._member_steps.assign(steps + tf.where(active, taken, 0))
         self._updates.assign_add(1)
         return carry, scalars, episodes, advantage
@@ -287,24 +274,3 @@ def _stacked(members: list[list[keras.Variable]]) -> list[keras.Variable]:
         )
         for same in zip(*members, strict=True)
     ]
-
-
-def _unit_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """A copy whose learning rate is 1: every seed scales the step by its own.
-
-    Raises:
-        ConfigurationError: the optimizer does more than scale its steps by the learning rate.
-    """
-    config = optimizer.get_config()
-    for name in ("clipnorm", "global_clipnorm", "use_ema"):
-        if config.get(name):
-            raise ConfigurationError(
-                f"train.num_seeds > 1 cannot be combined with an optimizer's {name}: bind"
-                " Learner.max_gradient_norm."
-            )
-    return type(optimizer).from_config(config | {"learning_rate": 1.0})
-
-
-def _along(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    """Reshapes [S] so that it broadcasts against [S, …]."""
-    return tf.reshape(values, [-1] + [1] * (len(like.shape) - 1))

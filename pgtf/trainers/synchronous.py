@@ -5,10 +5,10 @@ from typing import Any
 
 import gin
 import tensorflow as tf
-from absl import logging
 
 from pgtf.environments.environment import Environment
 from pgtf.environments.gym import GymEnvironment
+from pgtf.graph.compilation import Compilation
 from pgtf.graph.scan import scan_while
 from pgtf.learning.acting import TapedActing
 from pgtf.learning.diagnostics import tags
@@ -20,7 +20,7 @@ from pgtf.rollouts.collector import Collector, stream
 from pgtf.rollouts.episodes import Episodes
 from pgtf.rollouts.steps import Rollouts
 from pgtf.rollouts.unroll import Behaviour, Carry, Finished, Played, assembled
-from pgtf.trainers.trainer import Report, Trainer, uncompilable
+from pgtf.trainers.trainer import Report, Trainer
 from pgtf.trajectory import Trajectory
 
 _STEPS_PER_CALL = {False: 2_000, True: 50_000}  # by Environment.compiled
@@ -55,7 +55,7 @@ class SynchronousTrainer(Trainer):
         self.learner = learner or Learner()
         self.environment = environment or GymEnvironment()
         self.rollout = rollout or Rollouts()
-        self.jit_compile = jit_compile
+        self.compilation = Compilation(jit_compile, "SynchronousTrainer.jit_compile")
         self.policy = self.learner.policy
         self.steps = self.learner.steps
 
@@ -81,23 +81,18 @@ class SynchronousTrainer(Trainer):
         self._trace()
 
     def _trace(self) -> None:
+        function = self.compilation.function
         act = functools.partial(self.policy.act, with_log_prob=self.learner.uses_behaviour)
-        self._act = tf.function(act, autograph=False, jit_compile=self.jit_compile)
+        self._act = function(act)
         static = self.rollout.static(self.environment)
-        self._learn = tf.function(
-            self._update, autograph=False, jit_compile=self.jit_compile and static
-        )
+        self._learn = function(self._update, static)
         specs = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), self._carry)
         self._iteration = tf.function(self._iterate_once, autograph=False).get_concrete_function(
             specs
         )
         self._several = None
         if static:
-            self._several = tf.function(
-                self._iterate_several,
-                autograph=False,
-                jit_compile=self.jit_compile and self.environment.compiled,
-            )
+            self._several = function(self._iterate_several, self.environment.compiled)
 
     def saving(self) -> None:
         """Copies where compiled environments stand into the checkpoint's variables."""
@@ -117,27 +112,14 @@ class SynchronousTrainer(Trainer):
             self._carry = self._start()
 
     def iterate(self, limit: int) -> Report:
-        """Trains for a moment; see ``Trainer.iterate``.
+        """Trains for a moment; see ``Trainer.iterate``."""
+        return self.compilation.run(lambda: self._iterate(limit), self._restart)
 
-        What XLA cannot compile (a part of the user's that calls Python, say) runs without it, and
-        the log says so.
-        """
-        try:
-            return self._iterate(limit)
-        except tf.errors.InvalidArgumentError as error:
-            unsupported = uncompilable(error)
-            if unsupported is None:
-                raise
-            logging.warning(
-                "XLA cannot compile %s: training goes on without XLA, which is slower."
-                " SynchronousTrainer.jit_compile = False does so from the start.",
-                unsupported,
-            )
-        self.jit_compile = False
+    def _restart(self) -> None:
+        """Traces again, after XLA failed and before anything was learned."""
         self._trace()
         if not self.environment.compiled:
-            self._carry = self._start()  # The steps that led here are lost.
-        return self._iterate(limit)
+            self._carry = self._start()  # The steps of the failed call are lost.
 
     def _iterate(self, limit: int) -> Report:
         if self._several is not None:

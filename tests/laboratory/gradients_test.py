@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pgtf.graph.compilation import Compilation
 from pgtf.laboratory.gradients import trajectory_gradients
 from pgtf.learning.gradient_rows import column_gradients, influences
 from pgtf.learning.learner import Learner
@@ -92,7 +93,8 @@ def test_parts_of_the_columns_are_put_together_in_order(monkeypatch: pytest.Monk
     weighted, _ = signal(learner, rows)
     expected = column_gradients(learner.policy, rows, weighted).numpy()
     monkeypatch.setattr("pgtf.laboratory.gradients._STEPS_AT_A_TIME", 9 * 4)  # 6 = 4 + 2 columns
-    parts = trajectory_gradients(learner.policy, jit_compile=False)(rows, weighted)
+    compilation = Compilation(False, "VarianceLaboratory.jit_compile")
+    parts = trajectory_gradients(learner.policy, compilation)(rows, weighted)
     np.testing.assert_allclose(parts, expected, rtol=1e-5, atol=1e-7)
 
 

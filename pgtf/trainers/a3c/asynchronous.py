@@ -7,12 +7,12 @@ from typing import Any
 import gin
 import keras
 import numpy as np
-import tensorflow as tf
 from keras.optimizers.schedules import LearningRateSchedule
 
 from pgtf.environments.environment import Environment
 from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError
+from pgtf.graph.compilation import Compilation
 from pgtf.learning.diagnostics import tags
 from pgtf.learning.entropy import EntropyBonus
 from pgtf.learning.learner import Learner
@@ -24,7 +24,7 @@ from pgtf.rollouts.steps import Rollouts
 from pgtf.trainers.a3c.crew import Crew
 from pgtf.trainers.a3c.shared import SharedLearner
 from pgtf.trainers.a3c.worker import Outcome, Worker
-from pgtf.trainers.trainer import Report, Trainer, uncompilable
+from pgtf.trainers.trainer import Report, Trainer
 
 _SLICE = 0.25  # Seconds that workers run between two parkings.
 _STATISTICS = ("shared", "per_worker")
@@ -115,7 +115,7 @@ class AsynchronousTrainer(Trainer):
         self.exploration = exploration
         self.entropy_coefficients = entropy_coefficients
         self.max_environment_failures = max_environment_failures
-        self.jit_compile = jit_compile
+        self.compilation = Compilation(jit_compile, "AsynchronousTrainer.jit_compile")
         self.policy = self.learner.policy
         self.steps = self.learner.steps
         self._environments = [self.environment]
@@ -142,7 +142,7 @@ class AsynchronousTrainer(Trainer):
             self.exploration,
             self.entropy_coefficients is not None,
             self.lock,
-            self.jit_compile,
+            self.compilation,
             self.rollout.static(environment),
         )
         outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
@@ -179,16 +179,16 @@ class AsynchronousTrainer(Trainer):
         Raises:
             EnvironmentFailure: an environment raised, and ``max_environment_failures`` are over; it
                 names the worker and the environment.
-            ConfigurationError: XLA cannot compile what is bound.
         """
-        try:
-            return self._report(self.crew.run(limit, _SLICE))
-        except tf.errors.InvalidArgumentError as error:
-            if operation := uncompilable(error):
-                raise ConfigurationError(
-                    f"XLA cannot compile {operation}: bind AsynchronousTrainer.jit_compile = False."
-                ) from error
-            raise
+        return self._report(
+            self.compilation.run(lambda: self.crew.run(limit, _SLICE), self._restart)
+        )
+
+    def _restart(self) -> None:
+        """Traces again, after XLA failed and before anything was learned."""
+        for worker in self.crew.workers:
+            worker.trace()
+        self.restored()  # The steps of the failed call are lost.
 
     def stop(self) -> None:
         """Makes the workers park after the rollouts they are in, for good."""

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from pgtf.graph import parameters
+from pgtf.graph.compilation import Compilation
 from pgtf.learning.entropy import EntropyBonus
 from pgtf.learning.learner import Learner
 from pgtf.learning.targets import Targets
@@ -59,7 +60,7 @@ class SharedLearner:
         exploration: of the workers; None for the policy as it is.
         own_entropy: whether workers have an entropy coefficient of their own.
         lock: whether one update at a time is applied.
-        jit_compile: whether XLA compiles acting, and what compiled environments do.
+        compilation: whether XLA compiles acting, and what compiled environments do.
         static: whether all trajectories have one shape, so that XLA can compile their loss too.
     """
 
@@ -69,21 +70,19 @@ class SharedLearner:
         exploration: Exploration | None,
         own_entropy: bool,
         lock: bool,
-        jit_compile: bool,
+        compilation: Compilation,
         static: bool,
     ):
         self.learner = learner
         self.weights = learner.weights
         self.stop = tf.Variable(False, trainable=False, name="stop")
         self.names: list[str] = []
-        self.jit_compile = jit_compile
+        self.compilation = compilation
         self._exploration = exploration
         self._entropy = own_entropy or learner.objective.entropy_bonus is not None
         self._lock = tf.CriticalSection(name="update") if lock else None
-        self.act = tf.function(self._act, autograph=False, jit_compile=jit_compile)
-        self.experience = tf.function(
-            self._experience, autograph=False, jit_compile=jit_compile and static
-        )
+        self.act = compilation.function(self._act)
+        self.experience = compilation.function(self._experience, static)
 
     def entropy_coefficient(self, own: EntropyBonus | None) -> tf.Tensor:
         """Returns β now: a worker's own, or the learner's; 0 where there is none."""

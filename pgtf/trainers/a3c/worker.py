@@ -106,6 +106,10 @@ class Worker:
         self._window = EpisodeWindow()
         self._thread = threading.Thread(target=self._work, name=f"worker {index}", daemon=True)
         self._carry: Carry | None = None
+        self.trace()
+
+    def trace(self) -> None:
+        """Traces all that the worker's thread calls, in the thread that calls this."""
         self._start = tf.function(self._begin, autograph=False).get_concrete_function()
         specs = tf.nest.map_structure(
             lambda x: tf.TensorSpec(x.shape, x.dtype), self._start.structured_outputs
@@ -236,9 +240,9 @@ class Worker:
             carry, trajectory, finished = self._collector.collect((values, traits), carry, seed)
             return carry, trajectory, finished, shared.experience(values, traits, trajectory, seed)
 
-        if self.environment.compiled:
-            collect = tf.function(collect, autograph=False, jit_compile=shared.jit_compile)
-        carry, trajectory, finished, experience = collect(values, traits, carry, seed)
+        compiled = self.environment.compiled
+        collected = shared.compilation.function(collect) if compiled else collect
+        carry, trajectory, finished, experience = collected(values, traits, carry, seed)
         # Not on the call itself: TensorFlow inlines it, and then waits for its side effects alone.
         with tf.control_dependencies([tf.identity(x) for x in experience.gradients]):
             lag = tf.identity(learner.updates) - before
