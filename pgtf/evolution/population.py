@@ -11,7 +11,7 @@ from pgtf.graph.parameters import substituted
 from pgtf.policies.policy import Policy
 
 
-class Episodes(NamedTuple):
+class PlayedEpisodes(NamedTuple):
     """One episode for each environment of each member.
 
     Attributes:
@@ -25,10 +25,10 @@ class Episodes(NamedTuple):
     statistics: list[tf.Tensor]
 
 
-Act = Callable[[Sequence[tf.Tensor], Any, tf.Tensor], Any]
+MembersAct = Callable[[Sequence[tf.Tensor], Any, tf.Tensor], Any]
 
 
-def members_act(policy: Policy) -> Act:
+def members_act(policy: Policy) -> MembersAct:
     """Returns a function that lets N members act at once, each with its own weights.
 
     Args:
@@ -53,11 +53,11 @@ def members_act(policy: Policy) -> Act:
 def play(
     groups: Groups,
     policy: Policy,
-    act: Act,
+    act: MembersAct,
     weights: Sequence[tf.Tensor],
     seeds: tf.Tensor,
     max_steps: int,
-) -> Episodes:
+) -> PlayedEpisodes:
     """Plays one episode in every environment.
 
     Running statistics of the policy's network stand still meanwhile, so that all members are
@@ -75,11 +75,11 @@ def play(
     shape = tf.nest.flatten(observation)[0].shape[:2]
 
     def move(
-        t: tf.Tensor, active: tf.Tensor, state: Any, observation: Any, episodes: Episodes
+        t: tf.Tensor, active: tf.Tensor, state: Any, observation: Any, episodes: PlayedEpisodes
     ) -> tuple[Any, ...]:
         action = act(weights, observation, seeds + tf.stack([1 + t, 0]))
         state, step = groups.step(state, action, ~active)
-        episodes = Episodes(
+        episodes = PlayedEpisodes(
             episodes.returns + step.reward,
             episodes.lengths + tf.cast(step.mask, tf.int32),
             _adapted(policy, episodes.statistics, observation, step.mask),
@@ -87,7 +87,7 @@ def play(
         active &= ~(step.terminated | step.truncated)
         return t + 1, active, state, step.observation, episodes
 
-    first = Episodes(
+    first = PlayedEpisodes(
         tf.zeros(shape),
         tf.zeros(shape, tf.int32),
         [tf.convert_to_tensor(variable.value) for variable in policy.non_trainable_variables],
