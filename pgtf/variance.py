@@ -123,7 +123,7 @@ def main(argv: list[str]) -> None:
     paths = [None if x is None else Path(x).expanduser() for x in (asked.run, asked.logdir)]
     try:
         if asked.picture:
-            figure.check()
+            figure.require_matplotlib()
         results, folder = measure(asked.gin_file, asked.gin_param, *paths)
         report.show(results, console())
         if asked.picture:

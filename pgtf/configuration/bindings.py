@@ -11,7 +11,6 @@ from typing import Any
 
 from gin import config_parser
 
-import pgtf
 from pgtf.errors import ConfigurationError
 
 
@@ -45,7 +44,7 @@ class Binding:
 
 def shipped_files() -> Path:
     """Returns the folder of the gin files that come with pgtf."""
-    package = Path(pgtf.__file__).parent
+    package = Path(__file__).parents[1]
     installed = package / "gin_configs"
     return installed if installed.is_dir() else package.parent / "gin_configs"
 

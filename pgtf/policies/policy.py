@@ -10,8 +10,7 @@ import tensorflow as tf
 from pgtf.networks.mlp import MLP
 from pgtf.networks.network import Network
 from pgtf.policies.decision import Actor
-from pgtf.policies.default import default_head
-from pgtf.policies.head import Head
+from pgtf.policies.head import Head, default_head
 
 
 @gin.register
