@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import gin
 import keras
 
+from pgtf.configuration import modules, naming
 from pgtf.configuration import types as binding_types
 from pgtf.configuration.bindings import (
     Binding,
@@ -59,12 +60,14 @@ class Configuration:
     """What the user asked for.
 
     Attributes:
-        name: of the last gin file, without its ending.
+        name: of the first gin file, without its ending: the algorithm's.
+        description: the other gin files and the bindings of the command line, as part of a name.
         text: all bindings in force, as one gin file.
         bindings: where each of them stands, by key.
     """
 
     name: str
+    description: str
     text: str
     bindings: dict[str, Binding]
 
@@ -81,12 +84,15 @@ class Configuration:
         ]
 
 
-def load(files: Sequence[str], parameters: Sequence[str]) -> Configuration:
+def load(files: Sequence[str], parameters: Sequence[str], name: str | None = None) -> Configuration:
     """Parses gin files and then the parameters of the command line, later ones winning.
+
+    The folders of the files are put on Python's path, for what they import.
 
     Args:
         files: looked up in the current folder, then among those that come with pgtf.
         parameters: bindings.
+        name: the description in the name of a new run folder; of files and parameters when None.
 
     Raises:
         ConfigurationError: a file is missing, a binding names what there is not, or a value is
@@ -96,10 +102,13 @@ def load(files: Sequence[str], parameters: Sequence[str]) -> Configuration:
         gin.add_config_file_search_path(str(shipped_files()))
     bindings: dict[str, Binding] = {}
     sources = {parameter: f'--gin_param="{parameter}"' for parameter in parameters}
+    seen: list[Path] = []
     for file in files:
-        bindings |= read_file(file)
+        bindings |= read_file(file, seen)
     for parameter, source in sources.items():
         bindings |= read_text(parameter, source)
+    own = [path for path in seen if not path.is_relative_to(shipped_files().resolve())]
+    folders = modules.put_on_path(own)
     for file in files:
         with _explained(file):
             gin.parse_config_file(str(find(file)))
@@ -107,8 +116,12 @@ def load(files: Sequence[str], parameters: Sequence[str]) -> Configuration:
         with _explained(source):
             gin.parse_config(parameter)
     binding_types.check(bindings)
-    name = Path(files[-1]).stem if files else "default"
-    return Configuration(name, gin.config_str(), bindings)
+    return Configuration(
+        Path(files[0]).stem if files else "default",
+        naming.description(files, bindings.values()) if name is None else naming.safe(name),
+        modules.note(folders) + gin.config_str(),
+        bindings,
+    )
 
 
 def bound(key: str, default: Any) -> Any:
@@ -166,6 +179,9 @@ def _explained(source: str) -> Iterator[None]:
     except KeyError as error:  # A name that two modules have; gin loses the words on the way.
         cause = error.__cause__ or error.__context__ or error
         raise ConfigurationError(f"{source}: {cause.args[0]}") from error
+    except ModuleNotFoundError as error:
+        message = f"{_explain(str(error), source).rstrip('.')}. {modules.looked_for()}"
+        raise ConfigurationError(message) from error
     except (ValueError, SyntaxError, OSError, ImportError) as error:
         raise ConfigurationError(_explain(str(error), source)) from error
     finally:

@@ -6,6 +6,7 @@ from typing import Any
 import gymnasium as gym
 import tensorflow as tf
 
+from pgtf.configuration.unmade import Needs, Unmade, needs
 from pgtf.trajectory import TimeStep
 
 
@@ -28,6 +29,18 @@ class Environment(abc.ABC):
     compiled: bool = False
     time_limit: int | None = None
     name: str
+
+    @classmethod
+    def needs(cls, bound: Unmade) -> Needs:
+        """Returns what an environment needs of TensorFlow, before it is made.
+
+        Args:
+            bound: what is bound to its parameters.
+        """
+        inner = bound.part("environment")
+        if inner is not None:
+            return needs(inner)
+        return Needs(copies=bound.argument("num_envs", 0) if cls.compiled else 0)
 
     @abc.abstractmethod
     def reset(self, seed: tf.Tensor) -> tuple[Any, Any]:
