@@ -90,7 +90,8 @@ def _filmed(trainer: "Trainer", asked: flags.FlagValues) -> str:
     path = Path(asked.film).expanduser()
     seed = run_seed() if asked.seed is None else asked.seed
     greedy = run_evaluation().greedy if asked.greedy is None else asked.greedy
-    total, steps = film(trainer, path, seed, greedy)
+    next(trainer.members())  # Of several seeds the first one acts.
+    total, steps = film(trainer.policy, trainer.environment, path, seed, greedy)
     return f"Return {total:.1f} in {steps:,} steps: {path}"
 
 

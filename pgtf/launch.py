@@ -42,7 +42,9 @@ def run(
         from pgtf.configuration.runtime import runtime
         from pgtf.running.training import train
 
-    asked = configuration.load(gin_files, parameters, name)
+    asked = configuration.load(gin_files, parameters)
+    if name is not None:
+        asked = asked.called(name)
     configuration.call(gin.get_configurable(runtime))
     seed = configuration.bound("train.seed", 0)
     if not 0 <= seed < 2**31:
@@ -66,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
         list_parts.show([*filter(None, [asked.list]), *rest], own_files, asked.gin_param)
         return 0
     command_line.no_arguments(rest, "--gin_file=… or --gin_param=…")
-    if asked.name and asked.logdir:
+    if asked.name is not None and asked.logdir:
         raise ConfigurationError("--logdir names the whole run folder: leave out --name.")
     summary = run(asked.gin_file, asked.gin_param, asked.logdir, asked.name)
     print(_closing(summary))

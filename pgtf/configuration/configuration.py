@@ -71,6 +71,10 @@ class Configuration:
     text: str
     bindings: dict[str, Binding]
 
+    def called(self, name: str) -> "Configuration":
+        """Returns the same configuration with a name of the user's for its description."""
+        return dataclasses.replace(self, description=naming.safe(name))
+
     def warnings(self) -> list[str]:
         """Returns a line for each binding of the user's that nothing has used so far.
 
@@ -84,7 +88,7 @@ class Configuration:
         ]
 
 
-def load(files: Sequence[str], parameters: Sequence[str], name: str | None = None) -> Configuration:
+def load(files: Sequence[str], parameters: Sequence[str]) -> Configuration:
     """Parses gin files and then the parameters of the command line, later ones winning.
 
     The folders of the files are put on Python's path, for what they import.
@@ -92,7 +96,6 @@ def load(files: Sequence[str], parameters: Sequence[str], name: str | None = Non
     Args:
         files: looked up in the current folder, then among those that come with pgtf.
         parameters: bindings.
-        name: the description in the name of a new run folder; of files and parameters when None.
 
     Raises:
         ConfigurationError: a file is missing, a binding names what there is not, or a value is
@@ -118,7 +121,7 @@ def load(files: Sequence[str], parameters: Sequence[str], name: str | None = Non
     binding_types.check(bindings)
     return Configuration(
         Path(files[0]).stem if files else "default",
-        naming.description(files, bindings.values()) if name is None else naming.safe(name),
+        naming.description(files, bindings.values()),
         modules.note(folders) + gin.config_str(),
         bindings,
     )

@@ -10,16 +10,19 @@ import tensorflow as tf
 from pgtf.environments.environment import Environment
 from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError
-from pgtf.trainers.trainer import Trainer
+from pgtf.policies.policy import Policy
 
 _MOST_STEPS = 2_000
 
 
-def film(trainer: Trainer, path: Path, seed: int, greedy: bool) -> tuple[float, int]:
+def film(
+    policy: Policy, environment: Environment, path: Path, seed: int, greedy: bool
+) -> tuple[float, int]:
     """Films one episode as an animated GIF, to its end or to the 2,000th step.
 
     Args:
-        trainer: of a restored run.
+        policy: built.
+        environment: the task; a copy of it is drawn.
         path: of the GIF.
         seed: of the environment.
         greedy: whether the mode acts, instead of a sample.
@@ -32,19 +35,18 @@ def film(trainer: Trainer, path: Path, seed: int, greedy: bool) -> tuple[float, 
     """
     from PIL import Image
 
-    next(trainer.members())  # Of several seeds the first one acts.
-    act = trainer.policy.act_greedily if greedy else trainer.policy.act
+    act = policy.act_greedily if greedy else policy.act
     key = tf.constant([seed, 0xF11], tf.int32)
     images: list[Image.Image] = []
     total, ended = 0.0, False
-    with contextlib.closing(_drawn(trainer.environment)) as environment:
-        state, observation = environment.reset(key)
+    with contextlib.closing(_drawn(environment)) as drawn:
+        state, observation = drawn.reset(key)
         while not ended and len(images) <= _MOST_STEPS:
             # A picture of few colours takes a third of the memory, and a GIF has no more.
-            picture = Image.fromarray(environment.render())
+            picture = Image.fromarray(drawn.render())
             images.append(picture.quantize(method=Image.Quantize.FASTOCTREE))
             action = act(observation, key + tf.constant([0, len(images)]))
-            state, step = environment.step(state, action)
+            state, step = drawn.step(state, action)
             observation = step.observation
             total += float(step.reward[0])
             ended = bool(step.terminated[0] | step.truncated[0])

@@ -11,7 +11,9 @@ assert parts.learner  # Registers every part.
 
 def name(files: list[str], parameters: list[str], given: str | None = None) -> tuple[str, str]:
     """The folder of the algorithm, and what stands between the seed and the time."""
-    asked = configuration.load(files, parameters, given)
+    asked = configuration.load(files, parameters)
+    if given is not None:
+        asked = asked.called(given)
     _, algorithm, environment, run = default_folder(asked, "CartPole-v1", 3).parts
     assert environment == "CartPole-v1"
     assert run.startswith("seed3-")

@@ -163,4 +163,4 @@ def test_environment_without_a_picture_is_refused(tmp_path: Path) -> None:
     trainer = restored_trainer(tmp_path)
 
     with pytest.raises(ConfigurationError, match="Counting-v0"):
-        film(trainer, tmp_path / "film.gif", seed=0, greedy=True)
+        film(trainer.policy, trainer.environment, tmp_path / "film.gif", seed=0, greedy=True)
