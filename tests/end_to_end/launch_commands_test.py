@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
-COMMANDS = ["train", "test", "tensorboard", "check"]
+COMMANDS = ["train", "evaluate", "test", "tensorboard", "check"]
 
 STUB = """#!/bin/bash
 case "$*" in
@@ -121,6 +121,10 @@ def test_train_adds_the_default_gin_file_to_other_flags(launcher: Launcher) -> N
     calls = launcher.run("train", "--gin_param=ENVIRONMENT='Pendulum-v1'")
 
     assert calls[-1].endswith("|--gin_file=a2c.gin|--gin_param=ENVIRONMENT='Pendulum-v1'|")
+
+
+def test_evaluate_passes_flags_on(launcher: Launcher) -> None:
+    assert launcher.run("evaluate", "--logdir=a b")[-1] == "elsewhere|pgtf.evaluate|--logdir=a b|"
 
 
 def test_tensorboard_shows_the_runs_of_the_current_folder(launcher: Launcher) -> None:

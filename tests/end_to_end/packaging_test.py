@@ -105,6 +105,14 @@ def test_metadata_states_version_licence_and_extras(metadata: email.message.Mess
     }
 
 
+def test_wheel_installs_the_command(wheel: zipfile.ZipFile) -> None:
+    (name,) = (name for name in wheel.namelist() if name.endswith("/entry_points.txt"))
+
+    assert wheel.read(name).decode().split() == [
+        *("[console_scripts]", "pgtf", "=", "pgtf.__main__:cli")
+    ]
+
+
 def test_supported_python_runs_these_tests(project: dict[str, Any]) -> None:
     version = ".".join(map(str, sys.version_info[:3]))
 
