@@ -5,6 +5,7 @@ python -m pgtf.launch --gin_file=a2c.gin --gin_param="ENVIRONMENT = 'Acrobot-v1'
 """
 
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -15,14 +16,8 @@ from absl import app, flags, logging
 from pgtf.configuration.silence import silenced_tensorflow
 
 with silenced_tensorflow():
-    import gin
-    import keras
-
-    from pgtf import parts as parts
-    from pgtf.configuration import configuration
-    from pgtf.configuration.runtime import runtime
     from pgtf.errors import ConfigurationError, TrainingError
-    from pgtf.running.training import train
+    from pgtf.starting import train_files
 
 _GIN_FILE = flags.DEFINE_multi_string(
     "gin_file", ["a2c.gin"], "A gin file, looked up here and among pgtf's own. Repeatable."
@@ -50,15 +45,9 @@ def run(gin_files: list[str], parameters: list[str], logdir: str | None) -> dict
         ConfigurationError: see its message.
         TrainingError: see its message.
     """
-    asked = configuration.load(gin_files, parameters)
-    configuration.call(gin.get_configurable(runtime))
-    seed = configuration.bound("train.seed", 0)
-    if not 0 <= seed < 2**31:
-        raise ConfigurationError(f"train.seed must be from 0 to {2**31 - 1}, not {seed}.")
-    # Initializers draw their seeds when gin makes them, before train() is entered.
-    keras.utils.set_random_seed(seed)
     folder = None if logdir is None else Path(logdir).expanduser()
-    return configuration.call(train, configuration=asked, logdir=folder)
+    command = f"python -m pgtf.launch {shlex.join(sys.argv[1:])}"
+    return train_files(gin_files, parameters, folder, command).summary
 
 
 def main(argv: list[str]) -> None:

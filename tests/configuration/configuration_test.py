@@ -13,7 +13,7 @@ from pgtf.errors import ConfigurationError
 from pgtf.learning.baselines import Constant
 from pgtf.trainers.trainer import Trainer
 
-assert parts.learner  # Registers every part.
+assert parts  # Registers every part.
 
 APART = ("train", "runtime", "Evaluation", "Gaussian", "VarianceLaboratory", "lecture_combinations")
 # Lines that serve only some of the files which go with them.
