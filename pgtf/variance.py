@@ -26,7 +26,7 @@ with silenced_tensorflow():
     from pgtf.evaluate import restored_trainer
     from pgtf.laboratory import figure, report
     from pgtf.laboratory.laboratory import Results, VarianceLaboratory
-    from pgtf.running.loop import environment_failures
+    from pgtf.running.failures import environment_failures
     from pgtf.running.metrics import MetricsWriter
     from pgtf.running.progress import console
     from pgtf.running.run_folder import default_folder

@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import re
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -10,16 +9,15 @@ from typing import Any
 
 import gin
 import numpy as np
-import tensorflow as tf
 
 from pgtf.configuration.bindings import hyperparameters
-from pgtf.environments.vector import EnvironmentFailure
 from pgtf.errors import TrainingError
 from pgtf.policies.numpy_policy import NumpyPolicy
 from pgtf.rollouts.window import EpisodeWindow
 from pgtf.running.callbacks import Callbacks, Snapshot
 from pgtf.running.checkpoint import Checkpoints
 from pgtf.running.evaluation import Evaluation, Score
+from pgtf.running.failures import environment_failures
 from pgtf.running.interruption import Interruption
 from pgtf.running.metrics import MetricsWriter
 from pgtf.running.progress import ProgressDisplay
@@ -28,28 +26,6 @@ from pgtf.trainers.seeds import interquartile_mean
 from pgtf.trainers.trainer import Report, Trainer
 
 _LOGS_PER_HISTOGRAM = 10
-
-
-@contextlib.contextmanager
-def environment_failures(trainer: Trainer) -> Iterator[None]:
-    """Says which environment failed and why, when one of them raises inside the graph."""
-    try:
-        yield
-    except (tf.errors.OpError, EnvironmentFailure) as error:
-        # TensorFlow passes on as text what Python code in the graph raises.
-        named = f"{EnvironmentFailure.__name__}: "
-        _, found, message = f"{type(error).__name__}: {error}".partition(named)
-        if not found:
-            raise
-        reason = message.split("\n")[0].rstrip(".")
-        # The traceback within the environment comes first, then the one of the code round it.
-        inner = message.split("The above exception")[0]
-        for path, line in re.findall(r'File "(.+?)", line (\d+)', inner)[-1:]:
-            reason += f" ({path} line {line})"
-        steps = int(trainer.steps.numpy())
-        raise TrainingError(
-            f"{trainer.environment.name} failed after {steps:,} steps: {reason}."
-        ) from error
 
 
 class Loop:
@@ -89,6 +65,7 @@ class Loop:
         self._compile_seconds = 0.0
         self._pause = 0.0
         self._seen = self._first
+        self._announced: int | None = None
 
     @property
     def _steps(self) -> int:
@@ -269,7 +246,9 @@ class Loop:
     def _checkpoint(self) -> None:
         began = time.perf_counter()
         self._save()
-        self._call_back(self._callbacks.checkpoint, {})
+        if self._announced != self._steps:  # The last one may be one of the regular ones.
+            self._announced = self._steps
+            self._call_back(self._callbacks.checkpoint, {})
         self._pause += time.perf_counter() - began
 
     def _save(self) -> None:

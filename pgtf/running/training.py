@@ -16,8 +16,9 @@ from pgtf.policies.numpy_policy import NumpyPolicy
 from pgtf.running import policy_files
 from pgtf.running.callbacks import Callback, Callbacks
 from pgtf.running.evaluation import Evaluation
+from pgtf.running.failures import environment_failures
 from pgtf.running.interruption import Interruption
-from pgtf.running.loop import Loop, environment_failures
+from pgtf.running.loop import Loop
 from pgtf.running.progress import ProgressDisplay
 from pgtf.running.run_folder import RunFolder, default_folder
 from pgtf.trainers.seeds import SeedsTrainer

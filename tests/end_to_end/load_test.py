@@ -190,7 +190,7 @@ def test_best_checkpoint_outlives_the_last_ones(tmp_path: Path) -> None:
     assert first not in last
     assert len(list((tmp_path / "checkpoints").glob("*.npz"))) == len(last) == 3
     for checkpoint in ("last", "best", first, last[0]):
-        assert pgtf.load(tmp_path, checkpoint)([0.0]) in (0, 1)
+        assert pgtf.load(tmp_path, checkpoint)([0.0] * 4) in (0, 1)
     with pytest.raises(ConfigurationError, match=rf"no checkpoint 7: .* the steps {first}, "):
         pgtf.load(tmp_path, 7)
 

@@ -80,7 +80,7 @@ def test_run_of_plain_parts_resumes_and_is_loaded(tmp_path: Path) -> None:
 
     assert first.summary["steps"] < second.summary["steps"]
     assert second.summary["steps"] >= 400
-    observation = np.zeros((5, 1), np.float32)
+    observation = np.zeros((5, 4), np.float32)
     loaded = pgtf.load(str(tmp_path))
     np.testing.assert_array_equal(loaded(observation), second.policy(observation))
 
@@ -111,7 +111,7 @@ def test_run_that_failed_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"Learner\.discount"):
         run(tmp_path / "bad", "Learner.discount = 2.0", "GymEnvironment.kwargs = {'no': 1}")
 
-    assert pgtf.load(tmp_path / "good")([0.0]) in (0, 1)
+    assert pgtf.load(tmp_path / "good")([0.0] * 4) in (0, 1)
     assert run(tmp_path / "again").summary["steps"] >= 400
 
 

@@ -81,17 +81,18 @@ def test_dict_observations_reach_the_model_as_a_dict() -> None:
 
 def test_parts_that_are_given_one_model_share_its_weights_and_its_network() -> None:
     model = functional(4)
-    learner = Learner(Policy(model), VCritic(model), StateValue())
+    critic = VCritic(model)
+    learner = Learner(Policy(model), critic, StateValue())
     learner.build(gym.spaces.Box(-1.0, 1.0, (4,)), gym.spaces.Discrete(2))
 
-    assert learner.policy.network is learner.critic.network
+    assert learner.policy.network is critic.network
     # The model's two, and kernel and bias of the head and of the critic.
     assert len(learner.trainable_variables) == 6
 
 
 def test_network_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"pgtf\.Network or a Keras model, not 'mlp'"):
-        Policy("mlp")  # type: ignore[arg-type]
+        Policy("mlp")
     with pytest.raises(ConfigurationError, match="cannot take inputs of Box"):
         as_network(functional(4)).build(PICTURE)
     assert isinstance(as_network(mlp := MLP()), MLP)

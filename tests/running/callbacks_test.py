@@ -69,7 +69,7 @@ def test_callbacks_hear_of_each_log_evaluation_and_checkpoint(tmp_path: Path) ->
     assert event == "evaluation"
     assert last.scalars["eval/mean_reward"] == ended.summary["eval_return_mean"]
     assert last.logdir == tmp_path
-    observation = np.zeros(1, np.float32)
+    observation = np.zeros(4, np.float32)
     assert last.policy(observation) == ended.policy(observation)
     assert ended.summary["stopped_by"] is None
 
