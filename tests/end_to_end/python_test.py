@@ -109,7 +109,7 @@ def test_singletons_are_each_run_s_own(tmp_path: Path) -> None:
 def test_run_that_failed_leaves_nothing(tmp_path: Path) -> None:
     run(tmp_path / "good")
     with pytest.raises(ConfigurationError, match=r"Learner\.discount"):
-        run(tmp_path / "bad", "Learner.discount = 2.0", "GymEnvironment.kwargs = {'no': 1}")
+        run(tmp_path / "bad", "Learner.discount = 2.0", "Learner.reward_scale = 0.5")
 
     assert pgtf.load(tmp_path / "good")([0.0] * 4) in (0, 1)
     assert run(tmp_path / "again").summary["steps"] >= 400
@@ -123,7 +123,7 @@ def test_bindings_of_the_user_s_own_stay_and_do_not_reach_a_run(tmp_path: Path) 
     assert gin.config_str().count(" = ") == 1
     assert "Learner.discount = 0.99" in (tmp_path / "config.gin").read_text()
     load([], [])
-    with pytest.raises(ValueError, match="discount"):
+    with pytest.raises(ValueError, match="no bound parameters"):
         gin.query_parameter("Learner.discount")
 
 
@@ -156,7 +156,10 @@ class _Meeting(pgtf.Callback):
 
 def test_two_runs_at_once_are_what_each_is_alone(tmp_path: Path) -> None:
     parameters = {"one": ("Learner.reward_scale = 0.1", *SHARED), "two": ("MLP.hidden = (8,)",)}
-    alone = {name: run(tmp_path / name, *each) for name, each in parameters.items()}
+    alone = {
+        name: run(tmp_path / name, *each, callbacks=[_Meeting(threading.Barrier(1))])
+        for name, each in parameters.items()
+    }
     barrier = threading.Barrier(2)
     with ThreadPoolExecutor(2) as pool:
         futures = {
@@ -235,7 +238,6 @@ def test_call_that_cannot_be_meant_is_refused(arguments: dict[str, Any], message
     ("arguments", "message"),
     [
         ({"TASK": pgtf.Rollouts}, r'bindings=\["TASK = @Part\(\)"\]'),
-        ({"NUM_ENVZ": 2}, r"^NUM_ENVZ = 2: .*NUM_ENVZ"),
         ({"bindings": ["Learner.discont = 1.0"]}, "^Learner.discont = 1.0: .*'discount'"),
         ({"bindings": {"Learner.discount": "a"}}, "Learner.discount must be a number, not 'a'"),
     ],
