@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int | None:
 
 def cli() -> None:
     """Runs the command line of ``pgtf``."""
-    command_line.run(main, sys.argv[1:])
+    command_line.run_command(main, sys.argv[1:])
 
 
 if __name__ == "__main__":

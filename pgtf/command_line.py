@@ -105,7 +105,7 @@ def no_arguments(rest: Sequence[str], example: str) -> None:
         raise ConfigurationError(f"There is no argument {rest[0]!r}; write {example}.")
 
 
-def run(main: Callable[[Sequence[str]], int | None], arguments: Sequence[str]) -> NoReturn:
+def run_command(main: Callable[[Sequence[str]], int | None], arguments: Sequence[str]) -> NoReturn:
     """Runs a command and exits: 0, 1 (it could not go on), 2 (misconfigured), 128 + a signal.
 
     Args:

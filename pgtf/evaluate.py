@@ -98,7 +98,7 @@ def _filmed(trainer: "Trainer", asked: flags.FlagValues) -> str:
 
 
 def _scored(trainer: "Trainer", asked: flags.FlagValues) -> str:
-    from pgtf.running.loop import environment_failures
+    from pgtf.running.failures import environment_failures
     from pgtf.running.restored import run_evaluation, run_seed
 
     evaluation = run_evaluation()
@@ -136,7 +136,7 @@ def _write(scores: Mapping[str, "Score"], path: Path) -> None:
 
 def cli() -> None:
     """Runs the command line of ``python -m pgtf.evaluate`` and ``pgtf evaluate``."""
-    command_line.run(main, sys.argv[1:])
+    command_line.run_command(main, sys.argv[1:])
 
 
 if __name__ == "__main__":

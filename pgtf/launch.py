@@ -5,6 +5,7 @@ python -m pgtf.launch --gin_file=a2c.gin --gin_param="ENVIRONMENT = 'Acrobot-v1'
 python -m pgtf.launch --list=Learner
 """
 
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -34,25 +35,11 @@ def run(
         TrainingError: see its message.
     """
     with quick_start():
-        import gin
-        import keras
+        from pgtf.starting import train_files
 
-        from pgtf import parts as parts
-        from pgtf.configuration import configuration
-        from pgtf.configuration.runtime import runtime
-        from pgtf.running.training import train
-
-    asked = configuration.load(gin_files, parameters)
-    if name is not None:
-        asked = asked.called(name)
-    configuration.call(gin.get_configurable(runtime))
-    seed = configuration.bound("train.seed", 0)
-    if not 0 <= seed < 2**31:
-        raise ConfigurationError(f"train.seed must be from 0 to {2**31 - 1}, not {seed}.")
-    # Initializers draw their seeds when gin makes them, before train() is entered.
-    keras.utils.set_random_seed(seed)
     folder = None if logdir is None else Path(logdir).expanduser()
-    return configuration.call(train, configuration=asked, logdir=folder)
+    command = f"python -m pgtf.launch {shlex.join(sys.argv[1:])}"
+    return train_files(gin_files, parameters, folder, command, name=name).summary
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -65,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     rest = command_line.parse(asked, arguments, __doc__)
     if asked.list is not None:
         own_files = asked.gin_file if asked["gin_file"].present else []
-        list_parts.show([*filter(None, [asked.list]), *rest], own_files, asked.gin_param)
+        list_parts.print_parts([*filter(None, [asked.list]), *rest], own_files, asked.gin_param)
         return 0
     command_line.no_arguments(rest, "--gin_file=… or --gin_param=…")
     if asked.name is not None and asked.logdir:
@@ -129,7 +116,7 @@ def _closing(summary: dict[str, Any]) -> str:
 
 def cli() -> None:
     """Runs the command line of ``python -m pgtf.launch`` and ``pgtf train``."""
-    command_line.run(main, sys.argv[1:])
+    command_line.run_command(main, sys.argv[1:])
 
 
 if __name__ == "__main__":

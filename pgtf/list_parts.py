@@ -28,7 +28,7 @@ argument without a default must be bound. `pgtf list Part` prints the same.
 Made from the docstrings by `python -m pgtf.list_parts --markdown`."""
 
 
-def show(names: Sequence[str], gin_files: Sequence[str], parameters: Sequence[str]) -> None:
+def print_parts(names: Sequence[str], gin_files: Sequence[str], parameters: Sequence[str]) -> None:
     """Prints parts in full where they are named, or else all of them.
 
     Args:
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str]) -> None:
     if asked.markdown:
         print(markdown(), end="")
     else:
-        show(names, asked.gin_file or [], asked.gin_param)
+        print_parts(names, asked.gin_file or [], asked.gin_param)
 
 
 def _in_short(part: "Part") -> Iterator[str]:
@@ -141,7 +141,7 @@ def _chapter(part: "Part") -> list[str]:
 
 def cli() -> None:
     """Runs the command line of ``python -m pgtf.list_parts``."""
-    command_line.run(main, sys.argv[1:])
+    command_line.run_command(main, sys.argv[1:])
 
 
 if __name__ == "__main__":

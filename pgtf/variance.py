@@ -50,7 +50,7 @@ def measure(
         from pgtf.configuration import configuration
         from pgtf.laboratory import report
         from pgtf.laboratory.laboratory import VarianceLaboratory
-        from pgtf.running.loop import environment_failures
+        from pgtf.running.failures import environment_failures
         from pgtf.running.metrics import MetricsWriter
         from pgtf.running.restored import restored_trainer, run_seed
         from pgtf.running.run_folder import default_folder
@@ -166,7 +166,7 @@ def _fresh_trainer() -> "Trainer":
 
 def cli() -> None:
     """Runs the command line of ``python -m pgtf.variance`` and ``pgtf variance``."""
-    command_line.run(main, sys.argv[1:])
+    command_line.run_command(main, sys.argv[1:])
 
 
 if __name__ == "__main__":

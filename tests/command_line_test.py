@@ -23,7 +23,7 @@ for arguments in json.loads(sys.argv[1]):
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            command_line.run(__main__.main, arguments)
+            command_line.run_command(__main__.main, arguments)
         except SystemExit as left:
             answers.append([left.code or 0, out.getvalue(), err.getvalue()])
 print(json.dumps([answers, "tensorflow" in sys.modules]))
@@ -119,7 +119,7 @@ def test_each_kind_of_end_has_its_exit_code(
     monkeypatch.setattr(sys, "path", list(sys.path))
 
     with pytest.raises(SystemExit) as left:
-        command_line.run(pgtf_command.main, ["train"])
+        command_line.run_command(pgtf_command.main, ["train"])
 
     assert left.value.code == code
     assert capsys.readouterr().err == message

@@ -18,7 +18,7 @@ CHECKOUT = Path(__file__).parents[1]
 #: imports from its own package and from the floors below; the commands also from each other.
 FLOORS = (
     {"errors", "moved"},
-    {"spaces", "trajectory", "returns", "losses"},
+    {"spaces", "space_description", "trajectory", "returns", "losses"},
     {"configuration"},
     {"graph"},
     {"networks"},
@@ -30,7 +30,8 @@ FLOORS = (
     {"trainers"},
     {"running"},
     {"laboratory"},
-    {"launch", "evaluate", "variance", "parts", ""},
+    {"command_line", "list_parts", "launch", "evaluate", "variance", "parts", "starting", "loading"}
+    | {"__main__", ""},
 )
 #: Arrows that point down and are forbidden all the same.
 FORBIDDEN = {
@@ -133,9 +134,9 @@ def definitions(path: Path) -> set[str]:
 
 
 def twice(found: dict[str, Path]) -> set[str]:
-    """Names that are defined in two modules, but for the ``main`` that every command has."""
+    """Names defined in two modules, but for every command's ``main`` and ``cli``."""
     count = Counter(name for path in found.values() for name in definitions(path))
-    return {name for name in count if count[name] > 1} - {"main"}
+    return {name for name in count if count[name] > 1} - {"main", "cli"}
 
 
 def stems_twice(found: dict[str, Path]) -> set[str]:

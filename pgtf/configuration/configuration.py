@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import gin
 import keras
 
+from pgtf.configuration import isolation as isolation
 from pgtf.configuration import modules, naming
 from pgtf.configuration import types as binding_types
 from pgtf.configuration.bindings import (
@@ -88,14 +89,17 @@ class Configuration:
         ]
 
 
-def load(files: Sequence[str], parameters: Sequence[str]) -> Configuration:
-    """Parses gin files and then the parameters of the command line, later ones winning.
+def load(
+    files: Sequence[str], parameters: Sequence[str], source: str = '--gin_param="{}"'
+) -> Configuration:
+    """Parses gin files and then the parameters, later ones winning; earlier loads are forgotten.
 
     The folders of the files are put on Python's path, for what they import.
 
     Args:
         files: looked up in the current folder, then among those that come with pgtf.
         parameters: bindings.
+        source: what messages call a parameter.
 
     Raises:
         ConfigurationError: a file is missing, a binding names what there is not, or a value is
@@ -103,25 +107,26 @@ def load(files: Sequence[str], parameters: Sequence[str]) -> Configuration:
     """
     if str(shipped_files()) not in gin.config._LOCATION_PREFIXES:
         gin.add_config_file_search_path(str(shipped_files()))
+    gin.clear_config()
     bindings: dict[str, Binding] = {}
-    sources = {parameter: f'--gin_param="{parameter}"' for parameter in parameters}
+    sources = {parameter: source.format(parameter) for parameter in parameters}
     seen: list[Path] = []
     for file in files:
         bindings |= read_file(file, seen)
-    for parameter, source in sources.items():
-        bindings |= read_text(parameter, source)
+    for parameter, place in sources.items():
+        bindings |= read_text(parameter, place)
     own = [path for path in seen if not path.is_relative_to(shipped_files().resolve())]
     folders = modules.put_on_path(own)
     for file in files:
         with _explained(file):
             gin.parse_config_file(str(find(file)))
-    for parameter, source in sources.items():
-        with _explained(source):
+    for parameter, place in sources.items():
+        with _explained(place):
             gin.parse_config(parameter)
     binding_types.check(bindings)
     return Configuration(
         Path(files[0]).stem if files else "default",
-        naming.description(files, bindings.values()),
+        naming.run_name(files, bindings.values()),
         modules.note(folders) + gin.config_str(),
         bindings,
     )

@@ -12,7 +12,7 @@ _MOST = 100  # Characters; most file systems allow 255 in a name, and people rea
 _TOLD = {"ENVIRONMENT", "GymEnvironment.id", "CompiledEnvironment.id", "train.seed"}
 
 
-def description(files: Sequence[str], bindings: Iterable[Binding]) -> str:
+def run_name(files: Sequence[str], bindings: Iterable[Binding]) -> str:
     """Tells a run from others of the same algorithm, environment and seed.
 
     Args:

@@ -166,7 +166,11 @@ class StateValue(Baseline):
         fit: how a network of its own is fitted to the returns; ``JointLoss`` when unbound.
     """
 
-    def __init__(self, network: Network | None = None, fit: JointLoss | Regression | None = None):
+    def __init__(
+        self,
+        network: Network | keras.Model | None = None,
+        fit: JointLoss | Regression | None = None,
+    ):
         super().__init__()
         self.critic: Critic | None = None
         if network is None and fit is not None:

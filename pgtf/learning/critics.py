@@ -12,6 +12,7 @@ from gymnasium import spaces
 from pgtf.errors import ConfigurationError
 from pgtf.learning.fitting import JointLoss, Regression
 from pgtf.learning.targets import Batch
+from pgtf.networks.keras_model import as_network
 from pgtf.networks.mlp import MLP
 from pgtf.networks.network import Network
 from pgtf.policies.decision import Actor
@@ -38,15 +39,19 @@ class Critic(keras.Layer):
         values_actions: whether it estimates Q(s, a), and so has ``expected_value``.
 
     Args:
-        network: maps inputs to features; an ``MLP`` when unbound.
+        network: maps inputs to features, a Keras model for one; an ``MLP`` when unbound.
         fit: ``JointLoss`` with the policy (the default) or a ``Regression`` of its own.
     """
 
     values_actions: bool = False
 
-    def __init__(self, network: Network | None = None, fit: JointLoss | Regression | None = None):
+    def __init__(
+        self,
+        network: Network | keras.Model | None = None,
+        fit: JointLoss | Regression | None = None,
+    ):
         super().__init__()
-        self.network = network or MLP()
+        self.network = MLP() if network is None else as_network(network)
         self.fit = fit or JointLoss()
 
     @abc.abstractmethod
@@ -154,7 +159,7 @@ class QCritic(Critic):
     λ-returns, with ``MonteCarlo`` the sampled ones.
 
     Args:
-        network: maps inputs to features; an ``MLP`` when unbound.
+        network: maps inputs to features, a Keras model for one; an ``MLP`` when unbound.
         fit: ``JointLoss`` with the policy (the default) or a ``Regression`` of its own.
         bootstrap: 'expected' for Σ_b π(b|s) Q(s, b) (expected SARSA), 'sampled' for Q(s, a') of the
             next action taken (SARSA).
@@ -165,7 +170,7 @@ class QCritic(Critic):
 
     def __init__(
         self,
-        network: Network | None = None,
+        network: Network | keras.Model | None = None,
         fit: JointLoss | Regression | None = None,
         bootstrap: str = "expected",
         num_samples: int = 8,

@@ -7,6 +7,7 @@ import gymnasium as gym
 import keras
 import tensorflow as tf
 
+from pgtf.networks.keras_model import as_network
 from pgtf.networks.mlp import MLP
 from pgtf.networks.network import Network
 from pgtf.policies.decision import Actor
@@ -21,15 +22,15 @@ class Policy(Actor, keras.Layer):
         head: the one that was bound or chosen, once built.
 
     Args:
-        network: maps observations to features; an ``MLP`` when unbound.
+        network: maps observations to features, a Keras model for one; an ``MLP`` when unbound.
         head: maps features to a distribution; chosen from the action space when unbound.
     """
 
     head: Head
 
-    def __init__(self, network: Network | None = None, head: Head | None = None):
+    def __init__(self, network: Network | keras.Model | None = None, head: Head | None = None):
         super().__init__()
-        self.network = network or MLP()
+        self.network = MLP() if network is None else as_network(network)
         self._bound_head = head
 
     def build(self, observation_space: gym.Space, action_space: gym.Space) -> None:

@@ -40,7 +40,10 @@ def restored_trainer(
     configuration.call(gin.get_configurable(runtime))
     trainer: Trainer | None = configuration.call(lambda: configuration.bound("train.trainer", None))
     if trainer is None:
-        raise ConfigurationError(f"{config} does not bind train.trainer.")
+        raise ConfigurationError(
+            f"{config} does not bind train.trainer: a run that was started from Python with parts"
+            " of its own is used from Python, by pgtf.load."
+        )
     num_seeds = configuration.bound("train.num_seeds", 1)
     if num_seeds > 1:
         trainer = SeedsTrainer(lambda: configuration.bound("train.trainer", None), num_seeds, 0)

@@ -4,8 +4,6 @@ import datetime
 import json
 import os
 import re
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -74,18 +72,17 @@ class RunFolder:
                 f" --gin_file={self.asked}."
             )
 
-    def claim(self, configuration: Configuration) -> None:
+    def claim(self, configuration: Configuration, command: str) -> None:
         """Makes the folder and notes down what was asked for, and with which command.
 
         Raises:
             ConfigurationError: the folder cannot be written to.
         """
-        command = f"python -m pgtf.launch {shlex.join(sys.argv[1:])}\n"
         try:
             self._make()
             _replace(self.asked, configuration.text)
             with (self.path / "command.txt").open("a") as file:
-                file.write(command)
+                file.write(f"{command}\n")
         except OSError as error:
             raise ConfigurationError(f"--logdir={self.path} cannot be used: {error}.") from error
 

@@ -10,7 +10,7 @@ from pgtf import list_parts, parts
 from pgtf.configuration import catalogue
 from pgtf.errors import ConfigurationError
 
-assert parts.learner  # Registers every part.
+assert parts.__name__  # Registers every part.
 
 PAGE = Path(__file__).parents[2] / "docs" / "bindings.md"
 OWN = [part for part in catalogue.parts() if part.module.startswith("pgtf.")]
@@ -50,7 +50,7 @@ def test_what_a_run_gives_itself_is_not_offered() -> None:
 
 
 def test_part_is_shown_with_what_can_be_bound(capsys: pytest.CaptureFixture[str]) -> None:
-    list_parts.show(["Policy"], [], [])
+    list_parts.print_parts(["Policy"], [], [])
 
     out = capsys.readouterr().out
     assert "Policy.network = None\n" in out
@@ -59,7 +59,7 @@ def test_part_is_shown_with_what_can_be_bound(capsys: pytest.CaptureFixture[str]
 
 
 def test_all_parts_are_shown_without_a_name(capsys: pytest.CaptureFixture[str]) -> None:
-    list_parts.show([], [], [])
+    list_parts.print_parts([], [], [])
 
     out = capsys.readouterr().out
     for name in ("Learner.discount = 0.99", "Adam  ", "TimeAwareObservation  ", "train.trainer"):
@@ -68,4 +68,4 @@ def test_all_parts_are_shown_without_a_name(capsys: pytest.CaptureFixture[str]) 
 
 def test_part_that_is_not_there_is_answered_with_the_nearest_one() -> None:
     with pytest.raises(ConfigurationError, match=r"no part 'Lerner'\. Did you mean 'Learner'\?"):
-        list_parts.show(["Lerner"], [], [])
+        list_parts.print_parts(["Lerner"], [], [])

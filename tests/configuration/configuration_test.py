@@ -13,7 +13,7 @@ from pgtf.errors import ConfigurationError
 from pgtf.learning.baselines import Constant
 from pgtf.trainers.trainer import Trainer
 
-assert parts.learner  # Registers every part.
+assert parts  # Registers every part.
 
 APART = ("train", "runtime", "Evaluation", "Gaussian", "VarianceLaboratory", "lecture_combinations")
 # Lines that serve only some of the files which go with them.
@@ -64,7 +64,7 @@ def test_missing_file_lists_the_files_there_are() -> None:
         ("Learner.discount = %DISCOUNT", "no macro is called DISCOUNT"),
         ("GymEnvironment.kwargs = {'x': [%NUM_ENV]}", "Did you mean 'NUM_ENVS'?"),
         ("import not_a_module", "No module named 'not_a_module'"),
-        ("train.logdir = 'x'", "'train' has denylisted kwarg 'logdir'"),
+        ("train.logdir = 'x'", "train has no parameter 'logdir'"),
     ],
 )
 def test_unknown_name_is_answered_with_the_nearest_one(parameter: str, expected: str) -> None:

@@ -6,7 +6,7 @@ from pgtf import parts
 from pgtf.configuration import configuration
 from pgtf.running.run_folder import default_folder
 
-assert parts.learner  # Registers every part.
+assert parts.__name__  # Registers every part.
 
 
 def name(files: list[str], parameters: list[str], given: str | None = None) -> tuple[str, str]:

@@ -35,7 +35,7 @@ def evaluated(capsys: pytest.CaptureFixture[str]) -> Command:
         gin.clear_config()
         capsys.readouterr()
         try:
-            command_line.run(evaluate.main, arguments)
+            command_line.run_command(evaluate.main, arguments)
         except SystemExit as left:
             code = left.code if isinstance(left.code, int) else 0
         return (code, *capsys.readouterr())

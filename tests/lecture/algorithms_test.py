@@ -16,7 +16,7 @@ from pgtf.learning.critics import QCritic
 from pgtf.policies import Beta
 from pgtf.trainers.trainer import Trainer
 
-assert parts.learner  # Registers every part.
+assert parts  # Registers every part.
 
 _FOLDER = bindings.shipped_files()
 # What pgtf.variance takes has tests of its own.

@@ -1,5 +1,7 @@
 """A worker of A3C: a thread with an environment, a random stream and an exploration of its own."""
 
+import contextvars
+import functools
 import queue
 import threading
 import time
@@ -104,7 +106,9 @@ class Worker:
         self._inbox: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._outcomes = outcomes
         self._window = EpisodeWindow()
-        self._thread = threading.Thread(target=self._work, name=f"worker {index}", daemon=True)
+        # In a copy of the context, so that what gin makes later finds the bindings of this run.
+        work = functools.partial(contextvars.copy_context().run, self._work)
+        self._thread = threading.Thread(target=work, name=f"worker {index}", daemon=True)
         self._carry: Carry | None = None
         self.trace()
 
