@@ -212,7 +212,7 @@ class Worker:
         return self._shared.act(weights, traits, observation, memory, seed)
 
     def _iterate(self, carry: Carry, limit: tf.Tensor) -> tuple[Carry, tf.Tensor, tf.Tensor]:
-        """Some rollouts and updates: "repeat … until T > T_max", or until the worker has to park."""
+        """Some rollouts and updates: "repeat … until T > T_max", or until it has to park."""
         shared = self._shared
 
         def once(carry: Carry, t: tf.Tensor) -> tuple[Carry, Any]:
