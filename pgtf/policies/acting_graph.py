@@ -1,4 +1,4 @@
-"""A policy as two functions of weights, observation and seed, which TensorFlow can save."""
+"""A policy as functions of weights, observation, memory and seed, which TensorFlow can save."""
 
 import os
 import shutil
@@ -12,21 +12,26 @@ import tensorflow as tf
 
 from pgtf import spaces
 from pgtf.graph.parameters import substituted
-from pgtf.policies.numpy_policy import NumpyPolicy
+from pgtf.policies.decision import Decision
+from pgtf.policies.numpy_policy import Acting, NumpyPolicy
 from pgtf.policies.policy import Policy
 
 
 def acting_graph(
     policy: Policy, observation_space: gym.Space[Any], action_space: gym.Space[Any]
 ) -> tf.Module:
-    """Returns a module with the functions ``greedy`` and ``sampled``.
+    """Returns a module with the functions ``greedy``, ``sampled`` and ``initial``.
 
-    Each maps (weights, observation, seed) to an action that is in the action space:
+    The first two map (weights, observation, memory, seed) to an action that is in the action space
+    and the memory after it:
 
     - weights: a list of a value for each of ``policy.variables``,
     - observation: a nest of [N, *shape],
+    - memory: a list of [N, ...], the leaves of the network's; empty without memory,
     - seed: int32 [2],
     - action: a nest of [N, *shape].
+
+    ``initial`` maps nothing to the memory at the start of one episode, a list of [1, ...].
 
     Args:
         policy: built for the spaces; the values of its own variables are not used.
@@ -34,19 +39,26 @@ def acting_graph(
         action_space: the space of one action.
     """
     weights = [tf.TensorSpec(variable.shape, variable.dtype) for variable in policy.variables]
-    signature = [weights, *_signature(observation_space)]
+    structure = policy.initial_memory(1)
+    first = [tf.convert_to_tensor(leaf) for leaf in tf.nest.flatten(structure)]
+    signature = [weights, *_signature(observation_space, first)]
 
-    def greedy(weights: list[tf.Tensor], observation: Any, seed: tf.Tensor) -> Any:
-        with substituted(policy.variables, weights):
-            return spaces.bounded(action_space, policy.act_greedily(observation, (), seed).action)
+    def function(act: Callable[[Any, Any, tf.Tensor], Decision]) -> Any:
+        def decide(
+            weights: list[tf.Tensor], observation: Any, memory: list[tf.Tensor], seed: tf.Tensor
+        ) -> tuple[Any, list[tf.Tensor]]:
+            with substituted(policy.variables, weights):
+                packed = tf.nest.pack_sequence_as(structure, memory)
+                decision = act(observation, packed, seed)
+            action = spaces.bounded(action_space, decision.action)
+            return action, tf.nest.flatten(decision.memory)
 
-    def sampled(weights: list[tf.Tensor], observation: Any, seed: tf.Tensor) -> Any:
-        with substituted(policy.variables, weights):
-            return spaces.bounded(action_space, policy.act(observation, (), seed).action)
+        return tf.function(decide, signature, autograph=False)
 
     module = tf.Module()
-    module.greedy = tf.function(greedy, signature, autograph=False)
-    module.sampled = tf.function(sampled, signature, autograph=False)
+    module.greedy = function(policy.act_greedily)
+    module.sampled = function(policy.act)
+    module.initial = tf.function(lambda: first, [], autograph=False)
     return module
 
 
@@ -83,13 +95,16 @@ def live_policy(
         action_space: the space of one action.
     """
 
-    def greedy(observation: Any, seed: tf.Tensor) -> Any:
-        return graph.greedy([v.value for v in policy.variables], observation, seed)
+    def live(function: Any) -> Acting:
+        return lambda *inputs: function([v.value for v in policy.variables], *inputs)
 
-    def sampled(observation: Any, seed: tf.Tensor) -> Any:
-        return graph.sampled([v.value for v in policy.variables], observation, seed)
-
-    return NumpyPolicy(greedy, sampled, observation_space, action_space)
+    return NumpyPolicy(
+        live(graph.greedy),
+        live(graph.sampled),
+        observation_space,
+        action_space,
+        memory=graph.initial(),
+    )
 
 
 def saved_policy(
@@ -109,21 +124,30 @@ def saved_policy(
     graph = tf.saved_model.load(str(folder))
     values = [tf.constant(value) for value in weights]
 
-    def bound(function: Any) -> Callable[[Any, tf.Tensor], Any]:
+    initial = graph.initial()
+
+    def bound(function: Any) -> Acting:
         # The weights as constants of the graph make a call three times faster.
         return tf.function(
-            lambda observation, seed: function(values, observation, seed),
-            _signature(observation_space),
+            lambda observation, memory, seed: function(values, observation, memory, seed),
+            _signature(observation_space, initial),
             autograph=False,
         ).get_concrete_function()
 
-    return NumpyPolicy(bound(graph.greedy), bound(graph.sampled), observation_space, action_space)
+    return NumpyPolicy(
+        bound(graph.greedy),
+        bound(graph.sampled),
+        observation_space,
+        action_space,
+        memory=initial,
+    )
 
 
-def _signature(observation_space: gym.Space[Any]) -> list[Any]:
-    """Specifications of a batch of observations and of a seed."""
+def _signature(observation_space: gym.Space[Any], memory: Sequence[tf.Tensor]) -> list[Any]:
+    """Specifications of a batch of observations, of the memory and of a seed."""
     batch = tf.nest.map_structure(
         lambda spec: tf.TensorSpec((None, *spec.shape), spec.dtype),
         spaces.specification(observation_space),
     )
-    return [batch, tf.TensorSpec((2,), tf.int32)]
+    leaves = [tf.TensorSpec((None, *leaf.shape[1:]), leaf.dtype) for leaf in memory]
+    return [batch, leaves, tf.TensorSpec((2,), tf.int32)]

@@ -12,6 +12,10 @@ from gymnasium import spaces
 
 from pgtf.spaces import specification
 
+# Maps a nest of observations [N, …], a list of memories [N, …] and a seed, int32 [2], to actions of
+# the space and the memories after them.
+Acting = Callable[[Any, list[tf.Tensor], tf.Tensor], tuple[Any, list[tf.Tensor]]]
+
 
 class NumpyPolicy:
     """Maps observations to actions: ``action = policy(observation)``.
@@ -21,36 +25,51 @@ class NumpyPolicy:
     ``envs.step`` of a vector environment takes it. Threads may share an instance; they then share
     its stream of random numbers.
 
+    A policy with memory remembers one episode, or one for each row of a batch: call ``reset`` where
+    an episode begins, and load it again for each thread.
+
     Args:
-        greedy: maps a nest of observations [N, …] and a seed, int32 [2], to actions of the space.
-        sampled: does so with a sample.
+        greedy: acts with the most likely action.
+        sampled: acts with a sample.
         observation_space: the space of one observation.
         action_space: the space of one action.
         seed: of sampled actions.
+        memory: at the start of an episode, a list of [1, …]; empty for a policy without memory.
     """
 
     def __init__(
         self,
-        greedy: Callable[[Any, tf.Tensor], Any],
-        sampled: Callable[[Any, tf.Tensor], Any],
+        greedy: Acting,
+        sampled: Acting,
         observation_space: gym.Space[Any],
         action_space: gym.Space[Any],
         seed: int = 0,
+        memory: Sequence[tf.Tensor] = (),
     ):
         self.observation_space = observation_space
         self.action_space = action_space
         self._greedy = greedy
         self._sampled = sampled
         self._specification = specification(observation_space)
+        self._initial = list(memory)
         self._reset = threading.Lock()
         self.reset(seed)
 
-    def reset(self, seed: int | None = None) -> None:
+    def reset(self, seed: int | None = None, ended: np.ndarray | None = None) -> None:
         """Begins an episode: forgets what the policy remembers of the last one.
 
         Args:
             seed: also starts the stream of sampled actions afresh; None goes on with it.
+            ended: [N] bool, the rows of a batch whose episodes begin; None for all of them.
         """
+        if ended is None:
+            self._memory: list[tf.Tensor] | None = None
+        elif self._memory is not None:
+            rows = np.asarray(ended, bool)
+            self._memory = [
+                tf.where(np.reshape(rows, (-1, *[1] * (len(now.shape) - 1))), first, now)
+                for now, first in zip(self._memory, self._initial, strict=True)
+            ]
         if seed is not None:
             with self._reset:
                 self._seed, self._calls = seed, itertools.count()
@@ -64,7 +83,8 @@ class NumpyPolicy:
             greedy: whether to take the most likely action, or the mean; else a sample.
 
         Raises:
-            ValueError: the observation is not of the policy's observation space.
+            ValueError: the observation is not of the policy's observation space, or a policy with
+                memory remembers another number of episodes.
         """
         leaves = _leaves(self.observation_space, observation, "the observation")
         specs = tf.nest.flatten(self._specification)
@@ -90,8 +110,23 @@ class NumpyPolicy:
         with self._reset:
             seed = tf.constant([self._seed, next(self._calls)], tf.int32)
         act = self._greedy if greedy else self._sampled
-        action = act(tf.nest.pack_sequence_as(self._specification, arrays), seed)
+        action, self._memory = act(
+            tf.nest.pack_sequence_as(self._specification, arrays),
+            self._remembered(len(arrays[0])),
+            seed,
+        )
         return _element(self.action_space, action, single=None in sizes)
+
+    def _remembered(self, size: int) -> list[tf.Tensor]:
+        """The memory of the last step, or that of N episodes that begin."""
+        if not self._initial or self._memory is None:
+            return [tf.repeat(leaf, size, axis=0) for leaf in self._initial]
+        if len(self._memory[0]) != size:
+            raise ValueError(
+                f"the policy remembers {len(self._memory[0])} episodes and is given {size}"
+                " observations: call reset() where episodes begin."
+            )
+        return self._memory
 
 
 def _leaves(space: gym.Space[Any], element: Any, name: str) -> list[tuple[str, Any]]:
