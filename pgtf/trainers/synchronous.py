@@ -141,9 +141,10 @@ class SynchronousTrainer(Trainer):
         return self.rollout.warnings(self.learner.objective.returns)
 
     def trackables(self) -> dict[str, Any]:
-        """Returns the learner, and where compiled environments stand."""
+        """Returns the learner, where compiled environments stand and what adapters have learned."""
         carry = {f"leaf{i}": variable for i, variable in enumerate(self._saved_carry)}
-        return {"learner": self.learner} | ({"carry": carry} if carry else {})
+        own = {"learner": self.learner} | ({"carry": carry} if carry else {})
+        return own | self.environment_statistics()
 
     def _decide(self, values: None, observation: Any, memory: Any, seed: tf.Tensor) -> Decision:
         del values  # The variables as they are.
