@@ -62,7 +62,7 @@ def made(algorithm: str, task: str, compiled: bool, seed: int, bindings: list[st
     trainer = configuration.bound("train.trainer", None)
     trainer.build(seed)
     evaluation = Evaluation()
-    evaluation.build(trainer.policy, trainer.environment, seed)
+    evaluation.build(trainer.policy, trainer.environment, seed, trainer.compilation)
     return trainer, evaluation
 
 

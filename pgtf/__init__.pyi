@@ -2,6 +2,7 @@
 # A part is exported by `from module import Part as Part`.
 
 from pgtf.configuration.runtime import runtime as runtime
+from pgtf.environments.adapters.adapter import Adapter as Adapter
 from pgtf.environments.compiled.acrobot import CompiledAcrobot as CompiledAcrobot
 from pgtf.environments.compiled.cartpole import CompiledCartPole as CompiledCartPole
 from pgtf.environments.compiled.catch import CompiledCatch as CompiledCatch
@@ -17,6 +18,7 @@ from pgtf.environments.compiled.tabular import CompiledFrozenLake as CompiledFro
 from pgtf.environments.compiled.tabular import CompiledTabular as CompiledTabular
 from pgtf.environments.environment import Environment as Environment
 from pgtf.environments.gym import GymEnvironment as GymEnvironment
+from pgtf.environments.hosted import HostedEnvironment as HostedEnvironment
 from pgtf.errors import ConfigurationError as ConfigurationError
 from pgtf.errors import TrainingError as TrainingError
 from pgtf.evolution.methods import CrossEntropyMethod as CrossEntropyMethod
@@ -49,6 +51,12 @@ from pgtf.learning.estimators import WholeReturn as WholeReturn
 from pgtf.learning.fitting import JointLoss as JointLoss
 from pgtf.learning.fitting import Regression as Regression
 from pgtf.learning.learner import Learner as Learner
+from pgtf.learning.optimization import OneUpdate as OneUpdate
+from pgtf.learning.optimization import Optimization as Optimization
+from pgtf.learning.surrogates import ScoreFunction as ScoreFunction
+from pgtf.learning.surrogates import Surrogate as Surrogate
+from pgtf.learning.targets import Batch as Batch
+from pgtf.learning.targets import Targets as Targets
 from pgtf.loading import load_policy
 from pgtf.networks.convolutional import AtariNetwork as AtariNetwork
 from pgtf.networks.keras_model import KerasNetwork as KerasNetwork
@@ -58,6 +66,7 @@ from pgtf.networks.network import Network as Network
 from pgtf.networks.normalization import RunningNormalization as RunningNormalization
 from pgtf.policies.bernoulli import Bernoulli as Bernoulli
 from pgtf.policies.beta import Beta as Beta
+from pgtf.policies.decision import Decision as Decision
 from pgtf.policies.default import default_head as default_head
 from pgtf.policies.deterministic import Deterministic as Deterministic
 from pgtf.policies.gaussian import Gaussian as Gaussian

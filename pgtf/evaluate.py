@@ -15,21 +15,16 @@ from pgtf.configuration.silence import silenced_tensorflow
 
 with silenced_tensorflow():
     import gin
-    import gymnasium as gym
-    import tensorflow as tf
 
     from pgtf import parts as parts
     from pgtf.configuration import configuration
     from pgtf.configuration.runtime import runtime
-    from pgtf.environments.environment import Environment
-    from pgtf.environments.gym import GymEnvironment
     from pgtf.errors import ConfigurationError, TrainingError
     from pgtf.running.checkpoint import Checkpoints
     from pgtf.running.evaluation import Evaluation
+    from pgtf.running.film import film
     from pgtf.trainers.seeds import SeedsTrainer
     from pgtf.trainers.trainer import Trainer
-
-_MOST_STEPS = 2_000
 
 
 def restored_trainer(
@@ -70,62 +65,6 @@ def restored_trainer(
     return trainer
 
 
-def film(trainer: Trainer, path: Path, seed: int, greedy: bool) -> tuple[float, int]:
-    """Films one episode as an animated GIF, to its end or to the 2,000th step.
-
-    Args:
-        trainer: of a restored run.
-        path: of the GIF.
-        seed: of the environment.
-        greedy: whether the mode acts, instead of a sample.
-
-    Returns:
-        The undiscounted return and the number of steps that are filmed.
-
-    Raises:
-        ConfigurationError: the environment cannot draw itself, or the GIF cannot be written.
-    """
-    from PIL import Image
-
-    next(trainer.members())  # Of several seeds the first one acts.
-    act = trainer.policy.act_greedily if greedy else trainer.policy.act
-    key = tf.constant([seed, 0xF11], tf.int32)
-    images: list[Image.Image] = []
-    total, ended = 0.0, False
-    with contextlib.closing(_drawn(trainer.environment)) as environment:
-        state, observation = environment.reset(key)
-        while not ended and len(images) <= _MOST_STEPS:
-            # A picture of few colours takes a third of the memory, and a GIF has no more.
-            picture = Image.fromarray(environment.render())
-            images.append(picture.quantize(method=Image.Quantize.FASTOCTREE))
-            action = act(observation, key + tf.constant([0, len(images)]))
-            state, step = environment.step(state, action)
-            observation = step.observation
-            total += float(step.reward[0])
-            ended = bool(step.terminated[0] | step.truncated[0])
-    try:
-        images[0].save(
-            path, format="GIF", save_all=True, append_images=images[1:], duration=30, loop=0
-        )
-    except OSError as error:
-        raise ConfigurationError(f"--film={path} cannot be written: {error}.") from error
-    return total, len(images)
-
-
-def _drawn(environment: Environment) -> GymEnvironment:
-    """One copy of an environment that draws itself, or shows what it observes."""
-    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # A picture needs no screen.
-    picture = {"render_mode": "rgb_array"}
-    if isinstance(environment, GymEnvironment) and environment.observes_frames:
-        return environment.replicate(1)
-    if isinstance(environment, GymEnvironment):
-        kwargs = environment.kwargs | picture
-        return GymEnvironment(environment.name, 1, kwargs, environment.wrappers, "loop")
-    if environment.name in gym.registry:  # A compiled version of it, which has no pictures.
-        return GymEnvironment(environment.name, 1, picture, (), "loop")
-    raise ConfigurationError(f"{environment.name} cannot be filmed: it does not draw itself.")
-
-
 def main(arguments: list[str]) -> None:
     """Scores or films; exits with 2 where that cannot be asked for, with 1 where it fails.
 
@@ -151,7 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sample", action="store_true", help="sample actions instead of taking the mode"
     )
-    parser.add_argument("--film", type=Path, help="film one episode into this GIF instead")
+    parser.add_argument(
+        "--film", type=Path, help="film one episode into this file instead: a .gif, .webp or .png"
+    )
     return parser
 
 
@@ -163,7 +104,9 @@ def _count(text: str) -> int:
 
 def _filmed(trainer: Trainer, asked: argparse.Namespace) -> str:
     path = asked.film.expanduser()
-    total, steps = film(trainer, path, asked.seed, greedy=not asked.sample)
+    next(trainer.members())  # Of several seeds the first one acts.
+    greedy = not asked.sample
+    total, steps = film(trainer.policy, trainer.environment, path, asked.seed, greedy)
     return f"Return {total:.1f} in {steps:,} steps: {path}"
 
 
@@ -171,7 +114,7 @@ def _scored(trainer: Trainer, asked: argparse.Namespace) -> str:
     evaluation: Evaluation = configuration.call(
         gin.get_configurable(Evaluation), episodes=asked.episodes, greedy=not asked.sample
     )
-    evaluation.build(trainer.policy, trainer.environment, asked.seed)
+    evaluation.build(trainer.policy, trainer.environment, asked.seed, trainer.compilation)
     lines = []
     for member in trainer.members():
         score = evaluation.score(asked.episodes)

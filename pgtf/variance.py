@@ -91,8 +91,9 @@ def measure(
         )
         results = configuration.call(
             laboratory.measure,
-            learner=trainer.learner.at(trainer.steps),
+            learner=trainer.learner,
             environment=trainer.environment,
+            steps=int(trainer.steps.numpy()),
             seed=_seed(),
         )
     if asked is not None:

@@ -5,7 +5,7 @@ import dataclasses
 import difflib
 import re
 import tokenize
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,8 @@ def read_text(text: str, source: str) -> dict[str, Binding]:
 def first_difference(one: str, other: str, ignored: Iterable[str]) -> tuple[str, str, str] | None:
     """Compares two configurations.
 
+    A binding to a macro and one to the macro's value are the same.
+
     Args:
         one: gin text.
         other: gin text.
@@ -114,9 +116,22 @@ def first_difference(one: str, other: str, ignored: Iterable[str]) -> tuple[str,
     left, right = read_text(one, "one"), read_text(other, "the other")
     for key in sorted({*left, *right} - set(ignored)):
         values = [side[key].value if key in side else "unbound" for side in (left, right)]
-        if values[0] != values[1]:
+        # A macro that one side does not have shows in what it is bound to.
+        if values[0] == values[1] or ("unbound" in values and "." not in key):
+            continue
+        if _resolved(values[0], left) != _resolved(values[1], right):
             return key, values[0], values[1]
     return None
+
+
+def _resolved(value: str, bindings: Mapping[str, Binding]) -> str:
+    """A value with the macros in it replaced by theirs."""
+    for _ in range(len(bindings)):
+        found = re.fullmatch(r"%([\w/.]+)", value)
+        if found is None or found[1] not in bindings:
+            break
+        value = bindings[found[1]].value
+    return value
 
 
 def hyperparameters(text: str) -> dict[str, bool | float | str]:

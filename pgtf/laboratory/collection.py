@@ -5,16 +5,22 @@ from typing import Any
 import tensorflow as tf
 
 from pgtf.environments.environment import Environment
+from pgtf.graph.compilation import Compilation
 from pgtf.policies.policy import Policy
 from pgtf.rollouts.episodes import Episodes
-from pgtf.rollouts.unroll import start
+from pgtf.rollouts.unroll import Behaviour, start
 from pgtf.trajectory import Trajectory
 
 _GYMNASIUM_ENVS = 32
 
 
 def collect(
-    environment: Environment, policy: Policy, count: int, max_steps: int, seed: tf.Tensor
+    environment: Environment,
+    policy: Policy,
+    count: int,
+    max_steps: int,
+    seed: tf.Tensor,
+    compilation: Compilation,
 ) -> Trajectory:
     """Plays N episodes, each in a fresh environment or after a fresh reset.
 
@@ -24,22 +30,25 @@ def collect(
         count: N.
         max_steps: of an episode, for tasks that may never end.
         seed: int32 [2].
+        compilation: whether XLA compiles acting, and compiled environments with it.
 
     Returns:
         [T, N], T the length of the longest episode; rows after an episode's end are masked.
     """
     size = count if environment.compiled else min(count, _GYMNASIUM_ENVS)
     rounds = -(-count // size)
-    copies = environment.replicate(size)
+    copies = environment.replicate(size, frozen=True)
     rollout = Episodes(max_steps=max_steps)
-    act = tf.function(policy.act, autograph=False, jit_compile=True)
+    act = compilation.function(policy.act)
+    behaviour = Behaviour(act, policy.initial_memory(size))
 
     def play(seed: tf.Tensor) -> Trajectory:
-        return rollout.collect(copies, act, start(copies, seed), seed)[1]
+        return rollout.collect(copies, behaviour, start(copies, seed), seed)[1]
 
-    program = tf.function(play, autograph=False, jit_compile=environment.compiled)
+    program = compilation.function(play, environment.compiled)
+    seeds = [tf.random.experimental.stateless_fold_in(seed, i) for i in range(rounds)]
     try:
-        played = [program(tf.random.experimental.stateless_fold_in(seed, i)) for i in range(rounds)]
+        played = compilation.run(lambda: [program(each) for each in seeds])
     finally:
         copies.close()
     longest = max(int(_length(each)) for each in played)
@@ -69,8 +78,10 @@ def _resized(trajectory: Trajectory, rows: int) -> Trajectory:
         observation=all_fitted(trajectory.observation, rows + 1, blank=False),
         action=all_fitted(trajectory.action, rows, blank=False),
         reward=fitted(trajectory.reward, rows, blank=True),
+        score=fitted(trajectory.score, rows, blank=True),
         terminated=fitted(trajectory.terminated, rows, blank=True),
         truncated=fitted(trajectory.truncated, rows, blank=True),
         mask=fitted(trajectory.mask, rows, blank=True),
         time=fitted(trajectory.time, rows, blank=False),
+        memory=trajectory.memory,
     )

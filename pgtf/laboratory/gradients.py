@@ -2,11 +2,11 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from pgtf.graph.compilation import Compilation
 from pgtf.learning.gradient_rows import column_gradients
 from pgtf.policies.policy import Policy
 from pgtf.trajectory import Trajectory
@@ -15,20 +15,18 @@ _STEPS_AT_A_TIME = 65_536  # What fits into memory with room to spare, for netwo
 
 
 def trajectory_gradients(
-    policy: Policy, jit_compile: bool = True
+    policy: Policy, compilation: Compilation
 ) -> Callable[[Trajectory, tf.Tensor], np.ndarray]:
     """Returns ``column_gradients`` for many trajectories, which are taken some at a time.
 
     Args:
         policy: π_θ.
-        jit_compile: whether XLA compiles the pass.
+        compilation: whether XLA compiles the pass.
 
     Returns:
         Maps a trajectory of N columns and a signal [T, N] to [N, P] float32.
     """
-    compute = tf.function(
-        functools.partial(column_gradients, policy), autograph=False, jit_compile=jit_compile
-    )
+    compute = compilation.function(functools.partial(column_gradients, policy))
 
     def gradients(trajectory: Trajectory, signal: tf.Tensor) -> np.ndarray:
         steps, count = signal.shape
@@ -37,13 +35,16 @@ def trajectory_gradients(
         for first in range(0, count, size):
             # All parts have one shape, so that one program serves them: the last one looks back.
             begin = min(first, count - size)
-            part = columns(begin, begin + size, trajectory, signal)
-            parts.append(compute(*part).numpy()[first - begin :])
+            part = (columns(trajectory, begin, begin + size), signal[:, begin : begin + size])
+            computed = compilation.run(functools.partial(compute, *part))
+            parts.append(computed.numpy()[first - begin :])
         return np.concatenate(parts)
 
     return gradients
 
 
-def columns(first: int, last: int, *nests: Any) -> tuple[Any, ...]:
-    """Returns columns ``first`` to ``last`` - 1 of nests of [T, B, ...]."""
-    return tuple(tf.nest.map_structure(lambda x: x[:, first:last], nests))
+def columns(trajectory: Trajectory, first: int, last: int) -> Trajectory:
+    """Returns environments ``first`` to ``last`` - 1 of a trajectory."""
+    cut = tf.nest.map_structure(lambda x: x[:, first:last], trajectory._replace(memory=()))
+    memory = tf.nest.map_structure(lambda x: x[first:last], trajectory.memory)
+    return cut._replace(memory=memory)

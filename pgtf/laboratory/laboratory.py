@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from pgtf.environments.environment import Environment
 from pgtf.errors import ConfigurationError
+from pgtf.graph.compilation import Compilation
 from pgtf.laboratory import statistics
 from pgtf.laboratory.batch_sizes import sweep
 from pgtf.laboratory.collection import collect
@@ -70,7 +71,8 @@ class VarianceLaboratory:
         batch_sizes: of the sweep, in trajectories.
         resamples: bootstrap samples.
         confidence: of the intervals.
-        jit_compile: whether XLA compiles the gradients; it costs for convolutions.
+        jit_compile: whether XLA compiles acting and the gradients, and compiled environments with
+            them; it costs for convolutions.
 
     Raises:
         ConfigurationError: a number is out of range.
@@ -120,14 +122,15 @@ class VarianceLaboratory:
         self.batch_sizes = tuple(batch_sizes)
         self.resamples = resamples
         self.confidence = confidence
-        self.jit_compile = jit_compile
+        self._compilation = Compilation(jit_compile, "VarianceLaboratory.jit_compile")
 
-    def measure(self, learner: Learner, environment: Environment, seed: int) -> Results:
+    def measure(self, learner: Learner, environment: Environment, steps: int, seed: int) -> Results:
         """Collects trajectories and measures every combination on them.
 
         Args:
             learner: built; its policy acts, and none of its weights is moved.
             environment: the task; it is replicated.
+            steps: environment steps that the policy was trained for.
             seed: of the trajectories and of the bootstrap.
 
         Raises:
@@ -135,10 +138,11 @@ class VarianceLaboratory:
         """
         count = self.num_trajectories
         key = tf.constant([seed, _SEED], tf.int32)
-        trajectory = collect(environment, learner.policy, count, self.max_steps, key)
+        compilation = self._compilation
+        trajectory = collect(environment, learner.policy, count, self.max_steps, key, compilation)
         spaces = (environment.observation_space, environment.action_space)
         signals = Signals(learner, trajectory, spaces, self.fit, self.reduction)
-        gradients = trajectory_gradients(learner.policy, self.jit_compile)
+        gradients = trajectory_gradients(learner.policy, compilation)
         combinations = self._combinations
         if combinations is None:
             combinations = gin.get_configurable(lecture_combinations)()
@@ -173,10 +177,10 @@ class VarianceLaboratory:
         ended = trajectory.terminated | trajectory.truncated
         return Results(
             environment=environment.name,
-            steps=int(learner.steps.numpy()),
+            steps=steps,
             num_trajectories=count,
             num_parameters=sum(int(np.prod(v.shape)) for v in learner.policy.trainable_variables),
-            mean_return=float(trajectory.reward.numpy().sum(0).mean()),
+            mean_return=float(trajectory.score.numpy().sum(0).mean()),
             mean_length=float(trajectory.mask.numpy().sum(0).mean()),
             unfinished=int((~ended.numpy().any(0)).sum()),
             explained_variance=signals.explained_variance,

@@ -48,6 +48,8 @@ class Gaussian(Head):
         gain: of the orthogonal initialisation of μ, and of σ² where it depends on the state.
     """
 
+    has_scale = True
+
     def __init__(
         self, scale: str = "learned", initial_scale: float = 1.0, gain: float = 0.01
     ) -> None:
@@ -100,3 +102,9 @@ class Gaussian(Head):
     def distribution(self, features: tf.Tensor) -> tfp.distributions.Distribution:
         """Returns the distribution over actions, float32 [..., *shape], for features [..., F]."""
         return tfp.distributions.Independent(self.components(features), len(self.mean.event_shape))
+
+    def scaled(self, distribution: Any, factor: tf.Tensor) -> tfp.distributions.Distribution:
+        """Returns N(μ, (c σ)²) for a factor c, a scalar."""
+        inner = distribution.distribution
+        scaled = Normal(inner.loc, factor * inner.scale)
+        return tfp.distributions.Independent(scaled, distribution.reinterpreted_batch_ndims)

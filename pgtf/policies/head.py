@@ -15,9 +15,13 @@ class Head(keras.Layer):
 
     Attributes:
         has_score: whether ``log_prob`` can be differentiated, so that a score-function loss works.
+        enumerates: whether ``log_probabilities`` lists the probability of every action.
+        has_scale: whether ``scaled`` can widen and narrow the distribution.
     """
 
-    has_score = True
+    has_score: bool = True
+    enumerates: bool = False
+    has_scale: bool = False
 
     def build(self, num_features: int, action_space: gym.Space[Any]) -> None:
         """Makes the layers.
@@ -41,6 +45,18 @@ class Head(keras.Layer):
             A tfp distribution (or an object with its ``sample``, ``log_prob``, ``entropy`` and
             ``mode``) whose batch shape is the leading shape of ``features``.
         """
+        raise NotImplementedError
+
+    def log_probabilities(self, distribution: Any) -> tf.Tensor:
+        """Returns log π(b | s) of every action b of a Discrete space, [..., n].
+
+        Args:
+            distribution: what ``distribution`` returned, or one made of it by an exploration.
+        """
+        raise NotImplementedError
+
+    def scaled(self, distribution: Any, factor: tf.Tensor) -> Any:
+        """Returns the same kind of distribution with its scale times a factor, a scalar."""
         raise NotImplementedError
 
     def refusal(self, needs: str, action_space: gym.Space[Any]) -> ConfigurationError:

@@ -23,6 +23,8 @@ class Softmax(Head):
         gain: of the orthogonal initialisation of the preferences; 0 starts uniform.
     """
 
+    enumerates = True
+
     def __init__(self, gain: float = 0.01) -> None:
         super().__init__()
         self.gain = gain
@@ -37,3 +39,7 @@ class Softmax(Head):
     def distribution(self, features: tf.Tensor) -> Categorical:
         """Returns the distribution over actions, int32 [...], for features [..., F]."""
         return Categorical(logits=self.preferences(features))
+
+    def log_probabilities(self, distribution: Any) -> tf.Tensor:
+        """Returns log π(b | s) of every action b, [..., n]."""
+        return tf.nn.log_softmax(distribution.logits_parameter())

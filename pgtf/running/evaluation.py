@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from pgtf.environments.environment import Environment
 from pgtf.errors import ConfigurationError
+from pgtf.graph.compilation import Compilation
 from pgtf.policies.policy import Policy
 from pgtf.rollouts.unroll import Carry, start
 
@@ -62,27 +63,37 @@ class Evaluation:
         self.max_steps = max_steps
         self._num_envs = num_envs or min(20, episodes)
 
-    def build(self, policy: Policy, environment: Environment, seed: int) -> None:
+    def build(
+        self,
+        policy: Policy,
+        environment: Environment,
+        seed: int,
+        compilation: Compilation | None = None,
+    ) -> None:
         """Makes the environments.
 
         Args:
             policy: the one to score, already built.
             environment: the one it is trained in; it is replicated.
             seed: the run's.
+            compilation: the trainer's: evaluation on compiled environments uses XLA while training
+                does. None for XLA.
         """
-        self._environment = environment.replicate(self._num_envs)
+        self._environment = environment.replicate(self._num_envs, frozen=True)
         self._act = policy.act_greedily if self.greedy else policy.act
+        self._memory = policy.initial_memory(self._num_envs)
         self._seed = tf.constant([seed, _EVALUATION_SEED], tf.int32)
-        self._round = tf.function(
-            self._play, autograph=False, jit_compile=self._environment.compiled
-        )
+        trainer = compilation or Compilation(True, "SynchronousTrainer.jit_compile")
+        self._compilation = trainer.child()
+        self._round = self._compilation.function(self._play, self._environment.compiled)
 
     def score(self, episodes: int) -> Score:
         """Plays this many episodes."""
-        rounds = [
-            self._round(tf.random.experimental.stateless_fold_in(self._seed, i))
+        seeds = [
+            tf.random.experimental.stateless_fold_in(self._seed, i)
             for i in range(-(-episodes // self._num_envs))
         ]
+        rounds = self._compilation.run(lambda: [self._round(seed) for seed in seeds])
         returns, lengths = (np.concatenate(x)[:episodes] for x in zip(*rounds, strict=True))
         return Score(returns, lengths)
 
@@ -90,13 +101,14 @@ class Evaluation:
         """Plays one episode in each environment; returns their returns and lengths, each [B]."""
 
         def move(t: tf.Tensor, active: tf.Tensor, carry: Carry) -> tuple[Any, ...]:
-            action = self._act(carry.observation, seed + tf.stack([1 + t, 0]))
-            state, step = self._environment.step(carry.state, action, held=~active)
+            decision = self._act(carry.observation, carry.memory, seed + tf.stack([1 + t, 0]))
+            state, step = self._environment.step(carry.state, decision.action, held=~active)
             carry = Carry(
                 state,
                 step.observation,
                 carry.time + tf.cast(step.mask, tf.int32),
-                carry.episode_return + step.reward,
+                carry.episode_return + step.score,
+                decision.memory,
             )
             return t + 1, active & ~(step.terminated | step.truncated), carry
 
@@ -106,7 +118,7 @@ class Evaluation:
             (
                 tf.constant(0),
                 tf.ones((self._num_envs,), tf.bool),
-                start(self._environment, seed),
+                start(self._environment, seed, self._memory),
             ),
         )
         return last.episode_return, last.time

@@ -113,7 +113,7 @@ def train(
         stack.callback(trainer.close)
         with environment_failures(trainer):
             trainer.build(seed)
-            evaluation.build(trainer.policy, trainer.environment, seed)
+            evaluation.build(trainer.policy, trainer.environment, seed, trainer.compilation)
             stack.callback(evaluation.close)
         # Parts that follow from the spaces have been made by now.
         for line in [*configuration.warnings(), *trainer.warnings()]:

@@ -7,15 +7,16 @@ import gin
 import tensorflow as tf
 
 from pgtf.environments.environment import Environment
-from pgtf.environments.groups import CompiledGroups, Groups, GymGroups
+from pgtf.environments.groups import Groups
 from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError
 from pgtf.evolution import population as populations
 from pgtf.evolution.methods import EvolutionStrategy, SearchMethod
 from pgtf.evolution.search import GaussianSearch
+from pgtf.graph.compilation import Compilation
 from pgtf.graph.parameters import flattened, unflattened
 from pgtf.policies.policy import Policy
-from pgtf.trainers.synchronous import seeded
+from pgtf.rollouts.collector import stream
 from pgtf.trainers.trainer import Report, Trainer
 
 _COMMON = ("none", "pair", "population")
@@ -85,7 +86,7 @@ class EvolutionTrainer(Trainer):
         self.antithetic = antithetic
         self.common_random_numbers = common_random_numbers
         self.max_steps = max_steps
-        self.jit_compile = jit_compile
+        self.compilation = Compilation(jit_compile, "EvolutionTrainer.jit_compile")
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
         self.generation = tf.Variable(0, trainable=False, name="generation")
         self._groups: Groups | None = None
@@ -101,20 +102,20 @@ class EvolutionTrainer(Trainer):
         self.search.build(flattened([v.value for v in policy.trainable_variables]))
         self.method.build(self.search, self.steps)
         self._groups = self._made_groups()
-        self._seed = tf.constant(seeded(seed))
+        self._seed = tf.constant(stream(seed))
         self._names: list[str] = []
-        whole = self.jit_compile and environment.compiled
-        inner = self.jit_compile and not environment.compiled
-        # What stands between steps of Gymnasium environments is compiled piece by piece.
-        self._sample = tf.function(self._sampled, autograph=False, jit_compile=inner)
-        self._act = tf.function(populations.members_act(policy), autograph=False, jit_compile=inner)
-        self._learn = tf.function(self._learned, autograph=False, jit_compile=inner)
-        self._whole = tf.function(self._one_generation, autograph=False, jit_compile=whole)
+        # With Gymnasium environments, XLA compiles the code between their steps piece by piece.
+        function, whole = self.compilation.function, environment.compiled
+        self._sample = function(self._sampled, not whole)
+        self._act = function(populations.members_act(policy), not whole)
+        self._learn = function(self._learned, not whole)
+        self._whole = function(self._one_generation, whole)
 
     def iterate(self, limit: int) -> Report:
         """Plays and learns from one generation; see ``Trainer.iterate``."""
         del limit
-        scalars, episodes, fitness = self._whole()
+        # Nothing to restart: a generation resets its environments by seeds of its own.
+        scalars, episodes, fitness = self.compilation.run(self._whole)
         tags = {
             f"train/{name}": float(x) for name, x in zip(self._names, scalars.numpy(), strict=True)
         }
@@ -151,18 +152,15 @@ class EvolutionTrainer(Trainer):
             self._groups.close()
 
     def _made_groups(self) -> Groups:
-        environment = self.environment
-        if not isinstance(environment, GymEnvironment):
-            return CompiledGroups(environment)
-        copies = environment.replicate(self.population * environment.num_envs)
-        if self.common_random_numbers != "none" and not copies.seeds_each:
-            copies.close()
+        groups = self.environment.grouped(self.population)
+        if self.common_random_numbers != "none" and not groups.seeds_each:
+            groups.close()
             raise ConfigurationError(
-                f"{environment.name}'s own vectorised implementation cannot give two members the"
-                " same episodes: bind GymEnvironment.vectorization = 'loop', or"
+                f"{self.environment.name}'s own vectorised implementation cannot give two members"
+                " the same episodes: bind GymEnvironment.vectorization = 'loop', or"
                 " EvolutionTrainer.common_random_numbers = 'none'."
             )
-        return GymGroups(copies, self.population)
+        return groups
 
     def _assign_mean(self) -> None:
         variables = self.policy.trainable_variables

@@ -1,5 +1,6 @@
 """Many seeds of one run as one program: their weights are stacked and learn side by side."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,11 +16,12 @@ from pgtf.learning.acting import TapedActing
 from pgtf.learning.fitting import Regression
 from pgtf.learning.learner import Learner
 from pgtf.learning.schedules import OverEnvironmentSteps
-from pgtf.rollouts.steps import Rollouts
-from pgtf.rollouts.unroll import Carry, start
+from pgtf.rollouts.collector import stream
+from pgtf.rollouts.unroll import Behaviour, Carry, start
 from pgtf.rollouts.window import EpisodeWindow
-from pgtf.trainers.synchronous import SynchronousTrainer, seeded
-from pgtf.trainers.trainer import Report, Trainer, uncompilable
+from pgtf.trainers.stacked import StackedOptimizer, along
+from pgtf.trainers.synchronous import SynchronousTrainer
+from pgtf.trainers.trainer import Report, Trainer
 
 _STEPS_PER_CALL = 50_000
 
@@ -33,9 +35,8 @@ class SeedsTrainer(Trainer):
     """Trains S seeds of a ``SynchronousTrainer``'s run at once (``train.num_seeds``).
 
     Every weight, statistic, optimizer slot and environment gets a leading axis of S. Rollout and
-    gradient are vectorised over it; the optimizer works elementwise, so that one built over the
-    stacked weights moves all seeds. Seed i learns what a run with ``train.seed + i`` learns alone,
-    up to rounding.
+    gradient are vectorised over it; ``StackedOptimizer`` moves the weights. Seed i learns what a
+    run with ``train.seed + i`` learns alone, up to rounding.
 
     Args:
         make: makes what one seed runs, a ``SynchronousTrainer`` that is not built.
@@ -55,11 +56,8 @@ class SeedsTrainer(Trainer):
                 f"train.num_seeds > 1 needs a SynchronousTrainer, not {type(trainer).__name__}:"
                 " start one run for each seed."
             )
-        if not (
-            trainer.environment.compiled
-            and isinstance(trainer.rollout, Rollouts)
-            and trainer.rollout.num_steps <= UNROLLED
-        ):
+        num_steps = trainer.rollout.unrolled_steps
+        if not trainer.environment.compiled or num_steps is None:
             raise ConfigurationError(
                 f"train.num_seeds > 1 needs Rollouts of at most {UNROLLED} steps on a compiled"
                 " environment: add"
@@ -68,17 +66,18 @@ class SeedsTrainer(Trainer):
         self._make = make
         self._single = trainer
         self.learner = trainer.learner
-        self._num_steps = trainer.rollout.num_steps
+        self._num_steps = num_steps
         self._num_seeds = num_seeds
         self._total_steps = total_steps
         self.policy = trainer.policy
         self.environment = trainer.environment
+        self.compilation = trainer.compilation
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     def build(self, seed: int) -> None:
         """Makes every variable, S times over, and traces the graph."""
         learner, environment = self.learner, self.environment
-        self._optimizer = _unit_optimizer(learner.optimizer)
+        self._optimizer = StackedOptimizer(learner.optimizer)
         members = []
         for i in range(self._num_seeds):
             keras.utils.set_random_seed(seed + i)
@@ -91,40 +90,38 @@ class SeedsTrainer(Trainer):
                 f"train.num_seeds > 1 cannot be combined with {Regression.__name__}: bind"
                 " @JointLoss() as the fit, or start one run for each seed."
             )
+        if not learner.optimization.one_gradient:
+            raise ConfigurationError(
+                f"train.num_seeds > 1 cannot be combined with"
+                f" {type(learner.optimization).__name__}: bind Learner.optimization ="
+                " @OneUpdate(), or start one run for each seed."
+            )
         if learner.gradient_variance is not None:
             raise ConfigurationError(
                 "train.num_seeds > 1 cannot be combined with GradientVariance: bind"
                 " Learner.gradient_variance = None, or start one run for each seed."
             )
         self._trainable = _stacked([member.trainable_variables for member in members])
-        self._statistics = _stacked([member.statistics for member in members])
+        # Those of the one environment begin alike in every seed.
+        self._statistics = _stacked(
+            [[*member.statistics, *environment.variables] for member in members]
+        )
         self._optimizer.build(self._trainable)
         self._member_steps = tf.Variable(tf.zeros((self._num_seeds,), tf.int64))
         self._updates = tf.Variable(0, trainable=False)
-        self._seeds = tf.constant([seeded(seed + i) for i in range(self._num_seeds)])
+        self._seeds = tf.constant([stream(seed + i) for i in range(self._num_seeds)])
         self._windows = [EpisodeWindow() for _ in members]
         self._names: list[str] = []
         carry = tf.function(self._start, autograph=False)()
         self._carry = [tf.Variable(leaf, trainable=False) for leaf in tf.nest.flatten(carry)]
         self._structure = carry
-        self._several = tf.function(self._iterate_several, autograph=False, jit_compile=True)
+        self._several = self.compilation.function(self._iterate_several)
 
     def iterate(self, limit: int) -> Report:
-        """Trains every seed for a moment; see ``Trainer.iterate``.
-
-        Raises:
-            ConfigurationError: XLA cannot compile what is bound.
-        """
-        try:
-            outputs = self._several(tf.constant(limit, tf.int64))
-        except tf.errors.InvalidArgumentError as error:
-            if operation := uncompilable(error):
-                raise ConfigurationError(
-                    f"train.num_seeds > 1 needs XLA, which cannot compile {operation}: bind another"
-                    " part, or train.num_seeds = 1."
-                ) from error
-            raise
-        count, scalars, episodes, advantage = outputs
+        """Trains every seed for a moment; see ``Trainer.iterate``."""
+        count, scalars, episodes, advantage = self.compilation.run(
+            lambda: self._several(tf.constant(limit, tf.int64))
+        )
         n = int(count)
         self.steps.assign(tf.reduce_min(self._member_steps))
         tags = dict(zip(self._names, scalars.numpy()[:n].mean(axis=(0, 1)), strict=True))
@@ -146,7 +143,7 @@ class SeedsTrainer(Trainer):
         for i in range(self._num_seeds):
             for own, stack in zip(self.learner.trainable_variables, self._trainable, strict=True):
                 own.assign(stack.value[i])
-            for own, stack in zip(self.learner.statistics, self._statistics, strict=True):
+            for own, stack in zip(self._own_statistics, self._statistics, strict=True):
                 own.assign(stack.value[i])
             yield f"seed_{i}"
 
@@ -163,17 +160,22 @@ class SeedsTrainer(Trainer):
             if leaves
         }
         return named | {
-            "optimizer": self._optimizer,
+            "optimizer": self._optimizer.keras,
             "member_steps": self._member_steps,
             "updates": self._updates,
             "steps": self.steps,
         }
 
+    @property
+    def _own_statistics(self) -> list[keras.Variable]:
+        return [*self.learner.statistics, *self.environment.variables]
+
     def _start(self) -> Carry:
         seeds = tf.map_fn(
             lambda seed: tf.random.experimental.stateless_fold_in(seed, 0), self._seeds
         )
-        return tf.vectorized_map(lambda seed: start(self.environment, seed), seeds)
+        initial = self.policy.initial_memory(self.environment.num_envs)
+        return tf.vectorized_map(lambda seed: start(self.environment, seed, initial), seeds)
 
     def _iterate_several(self, limit: tf.Tensor) -> tuple[tf.Tensor, ...]:
         shape = (self._num_seeds, self._num_steps, self.environment.num_envs)
@@ -209,12 +211,9 @@ class SeedsTrainer(Trainer):
         )
         active = steps < self._total_steps
         rate = tf.where(active, self._learning_rate(steps), 0.0)
-        self._optimizer.apply(gradients, self._trainable)
-        for variable, before in zip(self._trainable, trainable, strict=True):
-            step = variable.value.value() - before
-            variable.assign(before + _along(rate, step) * step)
+        self._optimizer.apply(gradients, self._trainable, rate)
         for variable, now in zip(self._statistics, statistics, strict=True):
-            variable.assign(tf.where(_along(active, now), now, variable.value.value()))
+            variable.assign(tf.where(along(active, now), now, variable.value.value()))
         self._member_steps.assign(steps + tf.where(active, taken, 0))
         self._updates.assign_add(1)
         return carry, scalars, episodes, advantage
@@ -222,34 +221,43 @@ class SeedsTrainer(Trainer):
     def _member(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         """One rollout and its gradient for one seed, with its own weights."""
         carry, seed, steps, trainable, statistics = inputs
-        learner = self.learner.at(steps)
-        variables = [*learner.trainable_variables, *learner.statistics]
+        learner = self.learner
+        objective = dataclasses.replace(learner.objective, steps=steps)
+        variables = [*learner.trainable_variables, *self._own_statistics]
         mapping = list(zip(variables, [*trainable, *statistics], strict=True))
         with keras.StatelessScope(state_mapping=mapping) as scope:
             with tf.GradientTape() as tape:
                 tape.watch(trainable)
-                acting = TapedActing(learner) if TapedActing.supports(learner) else None
+                acting = TapedActing(objective) if TapedActing.supports(objective) else None
+                behaviour = Behaviour(acting) if acting else self._behaviour()
                 carry, trajectory, finished = self._single.rollout.collect(
-                    self.environment, acting or learner.policy.act, carry, seed
+                    self.environment, behaviour, carry, seed
                 )
-                evaluation = acting.evaluation(carry.observation) if acting else None
-                loss, metrics = learner.loss(trajectory, seed, evaluation)
-            gradients, metrics["gradient_norm"] = learner.clipped(
-                tape.gradient(loss, trainable, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+                forward = acting.forward_pass(carry.observation) if acting else None
+                loss = objective.whole_loss(trajectory, seed, forward)
+            scalars = dict(loss.scalars)
+            gradients, scalars["gradient_norm"] = learner.clipped(
+                tape.gradient(
+                    loss.value, trainable, unconnected_gradients=tf.UnconnectedGradients.ZERO
+                )
             )
-            learner.settle(trajectory, metrics["returns"])
-            now = [scope.get_current_value(variable) for variable in learner.statistics]
-        metrics["learning_rate"] = self._learning_rate(steps)
-        self._names[:] = sorted(name for name, x in metrics.items() if not x.shape.rank)
+            learner.observe(trajectory, loss.targets)
+            self.environment.adapt(trajectory)
+            now = [scope.get_current_value(variable) for variable in self._own_statistics]
+        scalars["learning_rate"] = self._learning_rate(steps)
+        self._names[:] = sorted(scalars)
         return (
             carry,
             gradients,
             [old if new is None else new for old, new in zip(statistics, now, strict=True)],
             tf.cast(tf.reduce_sum(trajectory.mask), tf.int64),
-            tf.stack([metrics[name] for name in self._names]),
+            tf.stack([scalars[name] for name in self._names]),
             tf.stack(finished),
-            metrics["advantage"],
+            loss.targets.advantage,
         )
+
+    def _behaviour(self) -> Behaviour:
+        return Behaviour.of(self.policy, self.environment.num_envs, self.learner.uses_behaviour)
 
     def _learning_rate(self, steps: tf.Tensor) -> tf.Tensor:
         schedule = self.learner.optimizer._learning_rate
@@ -266,24 +274,3 @@ def _stacked(members: list[list[keras.Variable]]) -> list[keras.Variable]:
         )
         for same in zip(*members, strict=True)
     ]
-
-
-def _unit_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """A copy whose learning rate is 1: every seed scales the step by its own.
-
-    Raises:
-        ConfigurationError: the optimizer does more than scale its steps by the learning rate.
-    """
-    config = optimizer.get_config()
-    for name in ("clipnorm", "global_clipnorm", "use_ema"):
-        if config.get(name):
-            raise ConfigurationError(
-                f"train.num_seeds > 1 cannot be combined with an optimizer's {name}: bind"
-                " Learner.max_gradient_norm."
-            )
-    return type(optimizer).from_config(config | {"learning_rate": 1.0})
-
-
-def _along(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    """Reshapes [S] so that it broadcasts against [S, …]."""
-    return tf.reshape(values, [-1] + [1] * (len(like.shape) - 1))

@@ -1,7 +1,6 @@
 """The contract between the training loop and what drives learning."""
 
 import abc
-import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -10,16 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from pgtf.environments.environment import Environment
+from pgtf.graph.compilation import Compilation
 from pgtf.learning.learner import Learner
 from pgtf.policies.policy import Policy
-
-_UNSUPPORTED = re.compile(r"unsupported operations.*?XLA_\w+: (\w+)", re.DOTALL)
-
-
-def uncompilable(error: tf.errors.OpError) -> str | None:
-    """Returns the operation that XLA could not compile, if that is what went wrong."""
-    found = _UNSUPPORTED.search(str(error))
-    return found[1] if found else None
 
 
 class Report(NamedTuple):
@@ -46,12 +38,14 @@ class Trainer(abc.ABC):
         policy: the one that is trained, for evaluation.
         environment: the one that is trained in; evaluation replicates it.
         steps: the variable that counts environment steps.
+        compilation: whether XLA compiles; evaluation follows it.
         learner: what estimates the policy gradient, or None where none is followed.
     """
 
     policy: Policy
     environment: Environment
     steps: tf.Variable
+    compilation: Compilation
     learner: Learner | None = None
 
     @abc.abstractmethod

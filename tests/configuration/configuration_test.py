@@ -304,6 +304,49 @@ def test_first_difference_looks_at_values_not_at_their_order_or_layout() -> None
     assert bindings.first_difference(one, one.replace("2", "5"), ("M",)) is None
 
 
+def test_a_macro_is_the_same_as_its_value() -> None:
+    one = "A.environment = @C()\nB.size = %N\nN = 2\n"
+    other = "A.environment = %TASK\nTASK = @C()\nB.size = %N\nN = 2\n"
+
+    assert bindings.first_difference(one, other, ()) is None
+    assert bindings.first_difference(other, one, ()) is None
+    changed = other.replace("@C()", "@D()")
+    assert bindings.first_difference(one, changed, ()) == ("A.environment", "@C()", "%TASK")
+    assert bindings.first_difference(other, changed, ()) == ("TASK", "@C()", "@D()")
+    assert bindings.first_difference(one, one.replace("N = 2", "N = 3"), ()) == ("N", "2", "3")
+
+
+@pytest.mark.parametrize(
+    ("file", "trainer"),
+    [
+        ("a2c.gin", "SynchronousTrainer"),
+        ("variance_slides.gin", "SynchronousTrainer"),
+        ("a3c.gin", "AsynchronousTrainer"),
+        ("cem.gin", "EvolutionTrainer"),
+    ],
+)
+def test_one_binding_moves_an_algorithm_onto_another_task(file: str, trainer: str) -> None:
+    configuration.load([file], ["TASK = @CompiledPendulum()"])
+
+    made = configuration.bound("train.trainer", None)
+
+    assert made.environment.name == "Pendulum-v1"
+    assert made.environment.compiled
+    with pytest.raises(ConfigurationError, match=rf"TASK \({trainer}\.environment\) must be @"):
+        configuration.load([file], ["TASK = @MLP()"])
+
+
+def test_a_file_that_binds_a_trainers_environment_itself_still_holds(tmp_path: Path) -> None:
+    own = tmp_path / "own.gin"
+    own.write_text("include 'a2c.gin'\nSynchronousTrainer.environment = @GymEnvironment()\n")
+
+    configuration.load([str(own)], ["TASK = @CompiledPendulum()"])
+    assert not configuration.bound("train.trainer", None).environment.compiled
+    # As before, the file that comes later wins.
+    configuration.load([str(own), "envs/compiled.gin"], [])
+    assert configuration.bound("train.trainer", None).environment.compiled
+
+
 def test_hyperparameters_are_numbers_truth_values_and_text() -> None:
     text = "pgtf.a.A.x = 1\nA.y = 0.5\nA.z = True\ns/B.p = @C()\nB.q = (1, 2)\nB.r = None\nM = 'm'"
 

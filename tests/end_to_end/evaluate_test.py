@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from pgtf import evaluate
-from pgtf.errors import ConfigurationError
 from tests.short_runs import TOY, start, train
 
 Command = Callable[..., tuple[int, str, str]]
@@ -82,7 +81,7 @@ def test_film_shows_the_episode(logdir: Path, tmp_path: Path, evaluated: Command
     with Image.open(tmp_path / "film.gif") as film:
         assert film.size == (600, 400)
         # Pictures that look alike are shown as one, for longer.
-        assert 5 < getattr(film, "n_frames", 1) <= int(told[2])
+        assert 5 < getattr(film, "n_frames", 1) <= int(told[2]) + 1
         first = np.asarray(film.convert("RGB"))
         film.seek(getattr(film, "n_frames", 1) - 1)
         last = np.asarray(film.convert("RGB"))
@@ -133,16 +132,18 @@ def test_what_cannot_be_scored_or_filmed_is_said_in_one_sentence(
     assert code == 2
     assert re.fullmatch(r"pgtf: --film=.*/nowhere/film.gif cannot be written: .*\n", err)
 
+    code, _, err = evaluated(f"--logdir={logdir}", f"--film={tmp_path}/film.mp4")
+    assert (code, ".gif, .webp or .png" in err) == (2, True)
+
     code, _, err = evaluated()
     assert (code, "required: --logdir" in err) == (2, True)
     code, _, err = evaluated(f"--logdir={logdir}", "--episodes=0")
     assert (code, "--episodes: must be at least 1, not 0" in err) == (2, True)
 
 
-def test_environment_without_a_picture_is_refused(tmp_path: Path) -> None:
+def test_environment_without_a_picture_is_refused(tmp_path: Path, evaluated: Command) -> None:
     train(tmp_path, f"ENVIRONMENT = '{TOY}:Counting-v0'", "TOTAL_STEPS = 10")
-    gin.clear_config()
-    trainer = evaluate.restored_trainer(tmp_path)
 
-    with pytest.raises(ConfigurationError, match="Counting-v0"):
-        evaluate.film(trainer, tmp_path / "film.gif", seed=0, greedy=True)
+    code, _, err = evaluated(f"--logdir={tmp_path}", f"--film={tmp_path}/film.gif")
+
+    assert (code, "Counting-v0" in err) == (2, True)

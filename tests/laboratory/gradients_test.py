@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pgtf.graph.compilation import Compilation
 from pgtf.laboratory.gradients import trajectory_gradients
 from pgtf.learning.gradient_rows import column_gradients, influences
 from pgtf.learning.learner import Learner
@@ -14,7 +15,7 @@ from pgtf.learning.objective import REDUCTIONS
 from pgtf.networks.mlp import MLP
 from pgtf.policies.policy import Policy
 from pgtf.trajectory import Trajectory
-from tests.trajectories import SEED, columns, random_trajectory, trajectory
+from tests.trajectories import SEED, columns, gradients_of, loss_of, random_trajectory, trajectory
 
 SPACES = {
     "Softmax": (gym.spaces.Discrete(3), gym.spaces.Discrete(2)),
@@ -44,8 +45,8 @@ def whole(head: str) -> Trajectory:
 
 def signal(learner: Any, rows: Trajectory) -> tuple[tf.Tensor, tf.Tensor]:
     """w A of the learner's own loss, and the shares."""
-    _, metrics = learner.loss(rows, SEED)
-    weight, share = learner.step_weights(rows)
+    _, metrics = loss_of(learner, rows, SEED)
+    weight, share = learner.objective.step_weights(rows)
     return weight * metrics["advantage"], share
 
 
@@ -57,7 +58,7 @@ def test_the_gradients_of_the_trajectories_add_up_to_the_learners(
     learner, rows = built(head, reduction), whole(head)
     weighted, share = signal(learner, rows)
     each = column_gradients(learner.policy, rows, weighted).numpy()
-    gradients, _ = learner.gradients(rows, SEED)
+    gradients, _ = gradients_of(learner, rows, SEED)
     batch = -np.concatenate([x.numpy().ravel() for x in gradients])
     assert np.abs(batch).max() > 0.01
     np.testing.assert_allclose(each.sum(0), batch, rtol=1e-4, atol=1e-6)
@@ -92,7 +93,8 @@ def test_parts_of_the_columns_are_put_together_in_order(monkeypatch: pytest.Monk
     weighted, _ = signal(learner, rows)
     expected = column_gradients(learner.policy, rows, weighted).numpy()
     monkeypatch.setattr("pgtf.laboratory.gradients._STEPS_AT_A_TIME", 9 * 4)  # 6 = 4 + 2 columns
-    parts = trajectory_gradients(learner.policy, jit_compile=False)(rows, weighted)
+    compilation = Compilation(False, "VarianceLaboratory.jit_compile")
+    parts = trajectory_gradients(learner.policy, compilation)(rows, weighted)
     np.testing.assert_allclose(parts, expected, rtol=1e-5, atol=1e-7)
 
 

@@ -12,6 +12,9 @@ from scipy import stats
 from pgtf import parts
 from pgtf.configuration import configuration
 from pgtf.environments.compiled import CompiledTabular
+from pgtf.environments.compiled.cartpole import CompiledCartPole
+from pgtf.environments.gym import GymEnvironment
+from pgtf.graph.compilation import Compilation
 from pgtf.laboratory import statistics
 from pgtf.laboratory.collection import collect
 from pgtf.laboratory.combinations import Combination
@@ -21,13 +24,18 @@ from pgtf.laboratory.value_fit import ValueFit
 from pgtf.learning.baselines import Constant
 from pgtf.learning.estimators import MonteCarlo, WholeReturn
 from pgtf.learning.gradient_rows import column_gradients
+from pgtf.learning.learner import Learner
+from pgtf.networks.mlp import MLP
+from pgtf.policies.policy import Policy
 from tests.lecture.enumeration import every_trajectory
 from tests.lecture.exact import EPISODIC, EPISODIC_PREFERENCES, gradient, probabilities
 from tests.lecture.variance import covariance, trajectory_gradients
 from tests.trajectories import tables
+from tests.uncompilable import MESSAGE, PythonMLP
 
 assert parts  # gin knows every part
 EXPERIMENTS, SIZE = 200, 200
+XLA = Compilation(True, "VarianceLaboratory.jit_compile")
 
 
 def tabular() -> CompiledTabular:
@@ -55,7 +63,7 @@ def test_the_exact_trace_is_covered_at_the_stated_rate(whole: bool) -> None:
     exact = np.trace(covariance(closed.reshape(len(probability), -1), probability))
 
     count = EXPERIMENTS * SIZE
-    episodes = collect(tabular(), made.policy, count, 100, tf.constant([1, 2]))
+    episodes = collect(tabular(), made.policy, count, 100, tf.constant([1, 2]), XLA)
     environment = tabular()
     spaces = (environment.observation_space, environment.action_space)
     signals = Signals(made, episodes, spaces, ValueFit(), "sum_over_time")
@@ -78,7 +86,7 @@ def measured(files: list[str], *bindings: str) -> Any:
     trainer.build(0)
     before = [variable.numpy() for variable in trainer.learner.weights]
     laboratory = gin.get_configurable(VarianceLaboratory)()
-    results = laboratory.measure(trainer.learner, trainer.environment, 0)
+    results = laboratory.measure(trainer.learner, trainer.environment, 0, 0)
     for variable, old in zip(trainer.learner.weights, before, strict=True):
         np.testing.assert_array_equal(variable.numpy(), old)
     return {row.name: row for row in results.rows}
@@ -102,7 +110,7 @@ def test_the_slides_example_falls_by_orders_of_magnitude() -> None:
 
 def test_a_constant_is_the_mean_of_the_other_half() -> None:
     made = tables(EPISODIC_PREFERENCES, discount=1.0, reduction="sum_over_time")
-    episodes = collect(tabular(), made.policy, 40, 100, tf.constant([3, 4]))
+    episodes = collect(tabular(), made.policy, 40, 100, tf.constant([3, 4]), XLA)
     environment = tabular()
     spaces = (environment.observation_space, environment.action_space)
     signals = Signals(made, episodes, spaces, ValueFit(), "sum_over_time")
@@ -116,3 +124,29 @@ def test_a_constant_is_the_mean_of_the_other_half() -> None:
 
 
 HALVES = (slice(0, 20), slice(20, 40))
+
+
+@pytest.mark.parametrize("place", ["compiled", "gymnasium"])
+def test_what_xla_cannot_compile_is_measured_without_it(
+    place: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    environment = CompiledCartPole(1) if place == "compiled" else GymEnvironment("CartPole-v1", 1)
+    traces: list[float] = []
+    for jit_compile, network in ((False, PythonMLP), (True, PythonMLP), (True, MLP)):
+        keras.utils.set_random_seed(0)
+        learner = Learner(Policy(network((4,))))
+        learner.build(environment.observation_space, environment.action_space)
+        laboratory = VarianceLaboratory(
+            [Combination("plain")],
+            num_trajectories=8,
+            fit=ValueFit(num_steps=1),
+            batch_sizes=(1,),
+            resamples=10,
+            jit_compile=jit_compile,
+        )
+        assert caplog.text.count(MESSAGE) == len(traces) // 2
+        traces.append(laboratory.measure(learner, environment, 0, 0).rows[0].trace.estimate)
+    environment.close()
+    assert caplog.text.count(MESSAGE) == 1
+    assert "VarianceLaboratory.jit_compile = False" in caplog.text
+    np.testing.assert_allclose(traces, traces[0], rtol=1e-4)

@@ -7,7 +7,16 @@ import tensorflow as tf
 
 from pgtf.learning.fitting import Regression
 from pgtf.learning.schedules import OverEnvironmentSteps
-from tests.trajectories import SEED, columns, random_trajectory, table_v, tables, trajectory
+from tests.trajectories import (
+    SEED,
+    columns,
+    gradients_of,
+    learn,
+    random_trajectory,
+    table_v,
+    tables,
+    trajectory,
+)
 
 DECAY = keras.optimizers.schedules.PolynomialDecay(1.0, 100, 0.0)
 
@@ -52,8 +61,8 @@ def test_a_learners_schedule_has_the_same_meaning_for_every_batch(num_envs: int)
     steps = 0
     for _ in range(3):
         before = learner.policy.head.preferences.bias.numpy()
-        gradient = learner.gradients(whole, SEED)[0][1]
-        metrics = learner.update(whole, SEED)
+        gradient = gradients_of(learner, whole, SEED)[0][1]
+        metrics = learn(learner, whole)
         rate = max(0.0, 1.0 - steps / 100)
         assert float(metrics["learning_rate"]) == pytest.approx(rate)
         moved = before - learner.policy.head.preferences.bias.numpy()
@@ -66,5 +75,5 @@ def test_a_learners_schedule_has_the_same_meaning_for_every_batch(num_envs: int)
 
 def test_unfinished_steps_count_although_monte_carlo_learns_nothing_from_them() -> None:
     learner = tables(np.zeros((2, 2)))
-    learner.update(trajectory([0, 1, 0, 1], [0, 1, 0], [1.0, 1.0, 1.0]), SEED)
+    learn(learner, trajectory([0, 1, 0, 1], [0, 1, 0], [1.0, 1.0, 1.0]))
     assert int(learner.steps) == 3

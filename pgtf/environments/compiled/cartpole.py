@@ -1,6 +1,7 @@
 """CartPole: a cart that balances a pole."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import gin
@@ -50,6 +51,11 @@ class CompiledCartPole(
         high = np.array([2 * _POSITION_LIMIT, np.inf, 2 * _ANGLE_LIMIT, np.inf], np.float32)
         super().__init__(gym.spaces.Box(-high, high), gym.spaces.Discrete(2), num_envs, time_limit)
         self._sutton_barto_reward = sutton_barto_reward
+
+    @property
+    def original(self) -> tuple[str, Mapping[str, Any]]:
+        """Gymnasium's own."""
+        return "CartPole-v1", {"sutton_barto_reward": self._sutton_barto_reward}
 
     def initial(self, noise: Noise) -> tf.Tensor:
         """Every row is uniform on ±0.05."""

@@ -60,6 +60,11 @@ class CompiledCatch(TensorFlowEnvironment, ids={"Catch-v0": {}}):
             time_limit,
         )
 
+    @property
+    def longest_episode(self) -> int:
+        """Steps until the ball is on the bottom row, or the time limit."""
+        return min(self._rows - 1, self.time_limit or self._rows)
+
     def initial(self, noise: Noise) -> tf.Tensor:
         """The ball above any column, the paddle in the middle."""
         (number,) = noise.uniform(1, 0.0, float(self._columns))

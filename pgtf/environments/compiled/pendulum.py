@@ -1,6 +1,7 @@
 """Pendulum: swing it up and hold it, with a bounded torque."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import gin
@@ -43,6 +44,11 @@ class CompiledPendulum(TensorFlowEnvironment, ids={"Pendulum-v1": {}}):
             time_limit,
         )
         self._g = g
+
+    @property
+    def original(self) -> tuple[str, Mapping[str, Any]]:
+        """Gymnasium's own."""
+        return "Pendulum-v1", {"g": self._g}
 
     def initial(self, noise: Noise) -> tf.Tensor:
         """Any angle, and a velocity uniform on [-1, 1)."""

@@ -7,24 +7,24 @@ from typing import Any
 import gin
 import keras
 import numpy as np
-import tensorflow as tf
 from keras.optimizers.schedules import LearningRateSchedule
 
 from pgtf.environments.environment import Environment
 from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError
+from pgtf.graph.compilation import Compilation
 from pgtf.learning.diagnostics import tags
 from pgtf.learning.entropy import EntropyBonus
 from pgtf.learning.learner import Learner
 from pgtf.learning.schedules import OverEnvironmentSteps
+from pgtf.rollouts.collector import stream
 from pgtf.rollouts.episodes import Episodes
 from pgtf.rollouts.exploration import Exploration
 from pgtf.rollouts.steps import Rollouts
 from pgtf.trainers.a3c.crew import Crew
 from pgtf.trainers.a3c.shared import SharedLearner
 from pgtf.trainers.a3c.worker import Outcome, Worker
-from pgtf.trainers.synchronous import seeded
-from pgtf.trainers.trainer import Report, Trainer, uncompilable
+from pgtf.trainers.trainer import Report, Trainer
 
 _SLICE = 0.25  # Seconds that workers run between two parkings.
 _STATISTICS = ("shared", "per_worker")
@@ -115,7 +115,7 @@ class AsynchronousTrainer(Trainer):
         self.exploration = exploration
         self.entropy_coefficients = entropy_coefficients
         self.max_environment_failures = max_environment_failures
-        self.jit_compile = jit_compile
+        self.compilation = Compilation(jit_compile, "AsynchronousTrainer.jit_compile")
         self.policy = self.learner.policy
         self.steps = self.learner.steps
         self._environments = [self.environment]
@@ -129,6 +129,12 @@ class AsynchronousTrainer(Trainer):
         for optimizer in optimizers[1:]:
             optimizer.build(learner.trainable_variables)
             OverEnvironmentSteps.install(optimizer, self.steps)
+        if not learner.optimization.one_gradient:
+            raise ConfigurationError(
+                f"{type(learner.optimization).__name__} takes several steps on a rollout, and A3C's"
+                " workers take one: bind Learner.optimization = @OneUpdate(), or train.trainer ="
+                " @SynchronousTrainer()."
+            )
         if self.exploration is not None:
             self.exploration.check(self.policy.head)
         shared = SharedLearner(
@@ -136,13 +142,12 @@ class AsynchronousTrainer(Trainer):
             self.exploration,
             self.entropy_coefficients is not None,
             self.lock,
-            self.jit_compile,
+            self.compilation,
             self.rollout.static(environment),
         )
         outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         updates = [shared.updates_with(optimizer) for optimizer in optimizers]
         coefficients = self.entropy_coefficients
-        root = seeded(seed)
         workers = []
         for i in range(self.num_workers):
             if i:
@@ -155,7 +160,7 @@ class AsynchronousTrainer(Trainer):
                 updates[i % len(updates)],
                 self.exploration.level(i) if self.exploration else 0.0,
                 EntropyBonus(coefficients[i % len(coefficients)]) if coefficients else None,
-                [root[0], root[1] + i],
+                stream(seed, i),
                 outcomes,
             )
             workers.append(worker)
@@ -174,16 +179,16 @@ class AsynchronousTrainer(Trainer):
         Raises:
             EnvironmentFailure: an environment raised, and ``max_environment_failures`` are over; it
                 names the worker and the environment.
-            ConfigurationError: XLA cannot compile what is bound.
         """
-        try:
-            return self._report(self.crew.run(limit, _SLICE))
-        except tf.errors.InvalidArgumentError as error:
-            if operation := uncompilable(error):
-                raise ConfigurationError(
-                    f"XLA cannot compile {operation}: bind AsynchronousTrainer.jit_compile = False."
-                ) from error
-            raise
+        return self._report(
+            self.compilation.run(lambda: self.crew.run(limit, _SLICE), self._restart)
+        )
+
+    def _restart(self) -> None:
+        """Traces again, after XLA failed and before anything was learned."""
+        for worker in self.crew.workers:
+            worker.trace()
+        self.restored()  # The steps of the failed call are lost.
 
     def stop(self) -> None:
         """Makes the workers park after the rollouts they are in, for good."""
@@ -198,7 +203,7 @@ class AsynchronousTrainer(Trainer):
 
     def warnings(self) -> list[str]:
         """Returns what the rollout says about the returns; see ``Trainer.warnings``."""
-        return self.rollout.warnings(self.learner.returns)
+        return self.rollout.warnings(self.learner.objective.returns)
 
     def trackables(self) -> dict[str, Any]:
         """Returns the learner, the workers' own optimizers and the count of failures."""

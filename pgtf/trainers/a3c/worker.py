@@ -15,9 +15,11 @@ from pgtf.environments.environment import Environment
 from pgtf.graph import parameters
 from pgtf.graph.scan import scan_while
 from pgtf.learning.entropy import EntropyBonus
+from pgtf.policies.decision import Decision
+from pgtf.rollouts.collector import Collector
 from pgtf.rollouts.episodes import Episodes
 from pgtf.rollouts.steps import Rollouts
-from pgtf.rollouts.unroll import Carry, start
+from pgtf.rollouts.unroll import Carry
 from pgtf.rollouts.window import EpisodeWindow
 from pgtf.spaces import specification
 from pgtf.trainers.a3c.shared import SharedLearner, Traits, Update
@@ -88,12 +90,17 @@ class Worker:
         leaves = len(tf.nest.flatten(specification(environment.action_space)))
         tags = ["advantages", "actions", *(f"actions_{i}" for i in range(1, leaves))]
         self.histograms = {f"train/{tag}": _resizable(tag) for tag in tags}
-        self._rollout = rollout
+        self._collector = Collector(
+            environment,
+            rollout,
+            self._decide,
+            shared.learner.policy.initial_memory(environment.num_envs),
+            seed,
+        )
         self._shared = shared
         self._update = update
         self._level = level
         self._entropy_bonus = entropy_bonus
-        self._seed = tf.constant(seed, tf.int32)
         self._count = tf.Variable(0, trainable=False, name="rollouts")
         self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="worker_steps")
         self._inbox: queue.SimpleQueue[int | None] = queue.SimpleQueue()
@@ -103,6 +110,10 @@ class Worker:
         work = functools.partial(contextvars.copy_context().run, self._work)
         self._thread = threading.Thread(target=work, name=f"worker {index}", daemon=True)
         self._carry: Carry | None = None
+        self.trace()
+
+    def trace(self) -> None:
+        """Traces all that the worker's thread calls, in the thread that calls this."""
         self._start = tf.function(self._begin, autograph=False).get_concrete_function()
         specs = tf.nest.map_structure(
             lambda x: tf.TensorSpec(x.shape, x.dtype), self._start.structured_outputs
@@ -193,11 +204,12 @@ class Worker:
             if shared.stop.numpy() or shared.learner.steps.numpy() >= limit:
                 return
 
-    def _fresh_seed(self) -> tf.Tensor:
-        return tf.random.experimental.stateless_fold_in(self._seed, self._count)
-
     def _begin(self) -> Carry:
-        return start(self.environment, self._fresh_seed())
+        return self._collector.start(self._count)
+
+    def _decide(self, values: Any, observation: Any, memory: Any, seed: tf.Tensor) -> Decision:
+        weights, traits = values
+        return self._shared.act(weights, traits, observation, memory, seed)
 
     def _iterate(self, carry: Carry, limit: tf.Tensor) -> tuple[Carry, tf.Tensor, tf.Tensor]:
         """Some rollouts and updates, if the worker may."""
@@ -222,33 +234,29 @@ class Worker:
         shared, learner = self._shared, self._shared.learner
         values = parameters.snapshot(shared.weights)
         before = tf.identity(learner.updates)
-        seed = self._fresh_seed()
+        seed = self._collector.seed(self._count)
         traits = Traits(tf.constant(self._level), shared.entropy_coefficient(self._entropy_bonus))
         # The whole of θ′ is copied before the first step is taken, the critic's part too.
         with tf.control_dependencies([*values, before]):
             carry, seed = tf.nest.map_structure(tf.identity, (carry, seed))
 
         def collect(values: Any, traits: Traits, carry: Carry, seed: tf.Tensor) -> Any:
-            carry, trajectory, finished = self._rollout.collect(
-                self.environment,
-                lambda observation, seed: shared.act(values, traits, observation, seed),
-                carry,
-                seed,
-            )
+            carry, trajectory, finished = self._collector.collect((values, traits), carry, seed)
             return carry, trajectory, finished, shared.experience(values, traits, trajectory, seed)
 
-        if self.environment.compiled:
-            collect = tf.function(collect, autograph=False, jit_compile=shared.jit_compile)
-        carry, trajectory, finished, experience = collect(values, traits, carry, seed)
+        compiled = self.environment.compiled
+        collected = shared.compilation.function(collect) if compiled else collect
+        carry, trajectory, finished, experience = collected(values, traits, carry, seed)
         # Not on the call itself: TensorFlow inlines it, and then waits for its side effects alone.
         with tf.control_dependencies([tf.identity(x) for x in experience.gradients]):
             lag = tf.identity(learner.updates) - before
-        applied = self._update(experience.gradients, trajectory, experience.returns)
+        applied = self._update(experience.gradients, trajectory, experience.targets)
+        self.environment.adapt(trajectory)
         self._steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
         # A rollout that fails is not counted here: ``restart`` does so.
         with tf.control_dependencies([tf.identity(applied)]):
             self._count.assign_add(1)
-        rows = [experience.advantage, *tf.nest.flatten(trajectory.action)]
+        rows = [experience.targets.advantage, *tf.nest.flatten(trajectory.action)]
         for variable, row in zip(self.histograms.values(), rows, strict=True):
             variable.assign(tf.cast(row, tf.float32))
         lag = tf.cast(lag, tf.float32)[tf.newaxis]

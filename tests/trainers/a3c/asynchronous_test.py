@@ -338,10 +338,10 @@ def test_nothing_is_traced_once_the_workers_run(
     made = trainer(environment, make(), rollout, jit_compile=jit_compile)  # type: ignore[arg-type]
     shared = made.crew.workers[0]._shared
     functions = (shared.act, shared.experience)
-    traces = [function.experimental_get_tracing_count() for function in functions]
+    traces = [function.traced.experimental_get_tracing_count() for function in functions]
     report = made.iterate(NEVER)
     report = made.iterate(NEVER)
-    assert [function.experimental_get_tracing_count() for function in functions] == traces
+    assert [function.traced.experimental_get_tracing_count() for function in functions] == traces
     assert traces[0] == 1
     assert np.all(np.isfinite(list(report.scalars.values())))
     assert made.steps == sum(worker._steps for worker in made.crew.workers) > 0
@@ -354,7 +354,7 @@ def test_acting_and_differentiating_read_no_variable() -> None:
     made = trainer(learner=normalized(), entropy_coefficients=(0.1,), jit_compile=True)
     shared = made.crew.workers[0]._shared
     for function in (shared.act, shared.experience):
-        (concrete,) = function._list_all_concrete_functions()
+        (concrete,) = function.traced._list_all_concrete_functions()
         assert [x for x in concrete.captured_inputs if x.dtype == tf.resource] == []
     made.close()
 
