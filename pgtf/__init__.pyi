@@ -6,7 +6,6 @@ from pgtf.environments.adapters.adapter import Adapter as Adapter
 from pgtf.environments.compiled.acrobot import CompiledAcrobot as CompiledAcrobot
 from pgtf.environments.compiled.cartpole import CompiledCartPole as CompiledCartPole
 from pgtf.environments.compiled.catch import CompiledCatch as CompiledCatch
-from pgtf.environments.compiled.environment import TensorFlowEnvironment as TensorFlowEnvironment
 from pgtf.environments.compiled.mountain_car import CompiledMountainCar as CompiledMountainCar
 from pgtf.environments.compiled.mountain_car_continuous import (
     CompiledMountainCarContinuous as CompiledMountainCarContinuous,
@@ -16,6 +15,9 @@ from pgtf.environments.compiled.pendulum import CompiledPendulum as CompiledPend
 from pgtf.environments.compiled.registry import compiled_environment
 from pgtf.environments.compiled.tabular import CompiledFrozenLake as CompiledFrozenLake
 from pgtf.environments.compiled.tabular import CompiledTabular as CompiledTabular
+from pgtf.environments.compiled.tensorflow_environment import (
+    TensorFlowEnvironment as TensorFlowEnvironment,
+)
 from pgtf.environments.environment import Environment as Environment
 from pgtf.environments.gym import GymEnvironment as GymEnvironment
 from pgtf.environments.hosted import HostedEnvironment as HostedEnvironment
@@ -51,6 +53,7 @@ from pgtf.learning.estimators import WholeReturn as WholeReturn
 from pgtf.learning.fitting import JointLoss as JointLoss
 from pgtf.learning.fitting import Regression as Regression
 from pgtf.learning.learner import Learner as Learner
+from pgtf.learning.objective import Objective as Objective
 from pgtf.learning.optimization import OneUpdate as OneUpdate
 from pgtf.learning.optimization import Optimization as Optimization
 from pgtf.learning.surrogates import ScoreFunction as ScoreFunction
@@ -67,10 +70,10 @@ from pgtf.networks.normalization import RunningNormalization as RunningNormaliza
 from pgtf.policies.bernoulli import Bernoulli as Bernoulli
 from pgtf.policies.beta import Beta as Beta
 from pgtf.policies.decision import Decision as Decision
-from pgtf.policies.default import default_head as default_head
 from pgtf.policies.deterministic import Deterministic as Deterministic
 from pgtf.policies.gaussian import Gaussian as Gaussian
 from pgtf.policies.head import Head as Head
+from pgtf.policies.head import default_head as default_head
 from pgtf.policies.joint import Joint as Joint
 from pgtf.policies.multi_softmax import MultiSoftmax as MultiSoftmax
 from pgtf.policies.numpy_policy import NumpyPolicy as NumpyPolicy

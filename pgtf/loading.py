@@ -41,8 +41,8 @@ def _remade(run: Path, seed: int) -> NumpyPolicy:
     """The policy of the last checkpoint of a run, made together with its trainer."""
     # Not at the top: what these modules import is not needed for any other run.
     from pgtf.configuration.isolation import isolated
-    from pgtf.evaluate import restored_trainer
     from pgtf.policies.acting_graph import acting_graph, live_policy
+    from pgtf.running.restored import restored_trainer
 
     with isolated(), contextlib.closing(restored_trainer(run, flag="logdir")) as trainer:
         for i, _ in enumerate(trainer.members()):

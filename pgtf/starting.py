@@ -1,6 +1,5 @@
 """``pgtf.train``: a run from Python, of gin files or of parts made by plain calls."""
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import keras
 import numpy as np
 
 from pgtf import parts as parts
-from pgtf.configuration import configuration
+from pgtf.configuration import configuration, naming
 from pgtf.configuration.configuration import Configuration
 from pgtf.configuration.isolation import isolated
 from pgtf.configuration.runtime import runtime
@@ -90,7 +89,7 @@ def train_from_python(
                 f"pgtf.train binds {key} on top of gin files, and there are none: give the parts of"
                 " the trainer their arguments instead."
             )
-        return _train_parts(trainer, settings, objects, folder, name or "python")
+        return _train_parts(trainer, settings, objects, folder, name or "")
     files = [str(file) for file in gin_files]
     texts = (
         _texts(bindings) + _texts(macros) + _texts({f"train.{k}": v for k, v in settings.items()})
@@ -124,7 +123,7 @@ def train_files(
         configuration.call(gin.get_configurable(runtime))
         _seed(configuration.bound("train.seed", 0))
         if name is not None:
-            asked = dataclasses.replace(asked, name=name)
+            asked = asked.called(name)
         request = Request(asked, command, logdir, built=built)
         return configuration.call(train, request=request, **objects)
 
@@ -144,7 +143,8 @@ def _train_parts(
             " one, as trainer=make_trainer."
         )
     text = "\n".join(f"train.{key} = {value!r}" for key, value in sorted(settings.items()))
-    asked = Configuration(name, f"# Started from Python, with parts of its own.\n{text}\n", {})
+    text = f"# Started from Python, with parts of its own.\n{text}\n"
+    asked = Configuration("python", naming.safe(name), text, {})
     with isolated() as built:
         _seed(seed)
         make = None if isinstance(trainer, Trainer) else trainer

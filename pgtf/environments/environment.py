@@ -8,6 +8,7 @@ import gymnasium as gym
 import keras
 import tensorflow as tf
 
+from pgtf.configuration.unmade import Needs, Unmade, needs
 from pgtf.environments.groups import BlockGroups, Groups, VectorisedGroups
 from pgtf.errors import ConfigurationError
 from pgtf.trajectory import TimeStep, Trajectory
@@ -34,6 +35,18 @@ class Environment(abc.ABC):
     seeds_each: bool = True
     time_limit: int | None = None
     name: str
+
+    @classmethod
+    def needs(cls, bound: Unmade) -> Needs:
+        """Returns what an environment needs of TensorFlow, before it is made.
+
+        Args:
+            bound: what is bound to its parameters.
+        """
+        inner = bound.part("environment")
+        if inner is not None:
+            return needs(inner)
+        return Needs(copies=bound.argument("num_envs", 0) if cls.compiled else 0)
 
     @abc.abstractmethod
     def reset(self, seed: tf.Tensor) -> tuple[Any, Any]:

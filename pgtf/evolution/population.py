@@ -11,7 +11,7 @@ from pgtf.graph.parameters import substituted
 from pgtf.policies.policy import Policy
 
 
-class Episodes(NamedTuple):
+class PlayedEpisodes(NamedTuple):
     """One episode for each environment of each member.
 
     Attributes:
@@ -61,7 +61,7 @@ def play(
     weights: Sequence[tf.Tensor],
     seeds: tf.Tensor,
     max_steps: int,
-) -> Episodes:
+) -> PlayedEpisodes:
     """Plays one episode in every environment.
 
     Running statistics of the policy's network stand still meanwhile, so that all members are
@@ -87,11 +87,11 @@ def play(
         state: Any,
         observation: Any,
         memory: Any,
-        episodes: Episodes,
+        episodes: PlayedEpisodes,
     ) -> tuple[Any, ...]:
         action, memory = act(weights, observation, memory, seeds + tf.stack([1 + t, 0]))
         state, step = groups.step(state, action, ~active)
-        episodes = Episodes(
+        episodes = PlayedEpisodes(
             episodes.returns + step.score,
             episodes.lengths + tf.cast(step.mask, tf.int32),
             _adapted(policy, episodes.statistics, observation, step.mask),
@@ -99,7 +99,7 @@ def play(
         active &= ~(step.terminated | step.truncated)
         return t + 1, active, state, step.observation, memory, episodes
 
-    first = Episodes(
+    first = PlayedEpisodes(
         tf.zeros(shape),
         tf.zeros(shape, tf.int32),
         [tf.convert_to_tensor(variable.value) for variable in policy.non_trainable_variables],

@@ -31,7 +31,7 @@ class Normal(tfp.distributions.Normal):
 
 
 @gin.register
-class Gaussian(Head):
+class Gaussian(Head, serves=gym.spaces.Box):
     """a ~ N(μ(s), σ²), diagonal, over a Box of any shape; its bounds do not enter.
 
     The score is (a − μ)/σ² ∇μ. Actions are float32 and unclipped: the environment clips them to the

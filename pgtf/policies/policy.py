@@ -11,8 +11,7 @@ from pgtf.networks.keras_model import as_network
 from pgtf.networks.mlp import MLP
 from pgtf.networks.network import Network
 from pgtf.policies.decision import Actor
-from pgtf.policies.default import default_head
-from pgtf.policies.head import Head
+from pgtf.policies.head import Head, default_head
 
 
 @gin.register

@@ -12,7 +12,7 @@ from pgtf.policies.output import Output
 
 
 @gin.register
-class Softmax(Head):
+class Softmax(Head, serves=gym.spaces.Discrete):
     """π(a|s) = exp h(s, a) / Σ_b exp h(s, b) over a Discrete space.
 
     The preferences h are linear in the network's features. The score is

@@ -212,7 +212,8 @@ class Loop:
         """Notes down the operative configuration, which gin knows once all parts have run."""
         operative = gin.operative_config_str()
         if not self._resumed or not self._folder.operative.exists():
-            self._writer.hparams(hyperparameters(operative), str(self._folder.path))
+            table = hyperparameters(self._folder.asked.read_text(), operative)
+            self._writer.hparams(table, str(self._folder.path))
         self._writer.text("operative_config", operative, self._steps)
         self._folder.write_operative(operative)
 

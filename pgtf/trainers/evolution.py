@@ -192,7 +192,7 @@ class EvolutionTrainer(Trainer):
         return members, tf.tile(seeds, [self.population // streams, 1])
 
     def _learned(
-        self, members: tf.Tensor, episodes: populations.Episodes
+        self, members: tf.Tensor, episodes: populations.PlayedEpisodes
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Moves the search distribution, the policy and the counters by one generation."""
         fitness = tf.reduce_mean(episodes.returns, axis=1)

@@ -16,8 +16,8 @@ import tensorflow as tf
 
 import pgtf
 from pgtf.errors import ConfigurationError
-from pgtf.evaluate import restored_trainer
 from pgtf.policies.acting_graph import acting_graph, live_policy, save_graph, saved_policy
+from pgtf.running.restored import restored_trainer
 from pgtf.spaces import bounded
 from tests.short_runs import CHECKOUT, QUICK, TOY, train
 from tests.uncompilable import PythonMLP

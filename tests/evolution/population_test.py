@@ -92,7 +92,7 @@ def played(groups: Groups, policy: Policy, thetas: tf.Tensor, max_steps: int) ->
     xla = isinstance(groups, VectorisedGroups)
 
     @tf.function(autograph=False, jit_compile=xla)
-    def play() -> population.Episodes:
+    def play() -> population.PlayedEpisodes:
         act = population.members_act(policy)
         return population.play(groups, policy, act, weights, SEEDS, max_steps)
 

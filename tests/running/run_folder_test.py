@@ -17,7 +17,7 @@ COMMAND = "python -m pgtf.launch"
 
 
 def configuration(text: str = TEXT) -> Configuration:
-    return Configuration("mine", text, {})
+    return Configuration("mine", "wide", text, {})
 
 
 @pytest.fixture(autouse=True)
@@ -33,13 +33,15 @@ def claimed() -> RunFolder:
 
 
 @pytest.mark.parametrize("environment", ["CartPole-v1", "ALE/Pong-v5", "my_module:Env-v0"])
-def test_default_folder_is_named_after_file_environment_seed_and_time(environment: str) -> None:
+def test_default_folder_is_named_after_file_environment_seed_description_and_time(
+    environment: str,
+) -> None:
     path = default_folder(configuration(), environment, 3)
 
     assert path.parts[:2] == ("runs", "mine")
     assert len(path.parts) == 4
     assert path.parts[2] == re.sub("[/:]", "-", environment)
-    assert re.fullmatch(r"seed3-\d{8}-\d{6}", path.name)
+    assert re.fullmatch(r"seed3-wide-\d{8}-\d{6}", path.name)
 
 
 def test_two_new_runs_of_one_second_get_folders_of_their_own() -> None:

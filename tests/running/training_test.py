@@ -253,7 +253,7 @@ def test_environment_that_crashes_in_an_evaluation_is_named_too(
 def test_environments_of_the_evaluation_that_cannot_be_made_are_said_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(self: GymEnvironment, num_envs: int, frozen: bool = False) -> GymEnvironment:
+    def refuse(self: GymEnvironment, num_envs: int, frozen: bool) -> GymEnvironment:
         raise ConfigurationError(f"There are no {num_envs} more.")
 
     monkeypatch.setattr(GymEnvironment, "replicate", refuse)

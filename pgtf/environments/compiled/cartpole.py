@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from pgtf.environments.compiled.angles import sine_cosine
-from pgtf.environments.compiled.environment import TensorFlowEnvironment
 from pgtf.environments.compiled.noise import Noise
+from pgtf.environments.compiled.tensorflow_environment import TensorFlowEnvironment
 
 _GRAVITY = 9.8  # m/s²
 _POLE_MASS = 0.1  # kg

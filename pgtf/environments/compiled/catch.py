@@ -7,8 +7,8 @@ import gymnasium as gym
 import numpy as np
 import tensorflow as tf
 
-from pgtf.environments.compiled.environment import TensorFlowEnvironment
 from pgtf.environments.compiled.noise import Noise
+from pgtf.environments.compiled.tensorflow_environment import TensorFlowEnvironment
 from pgtf.errors import ConfigurationError
 
 

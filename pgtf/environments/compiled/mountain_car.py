@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from pgtf.environments.compiled.angles import sine_cosine
-from pgtf.environments.compiled.environment import TensorFlowEnvironment
 from pgtf.environments.compiled.noise import Noise
+from pgtf.environments.compiled.tensorflow_environment import TensorFlowEnvironment
 
 _MIN_POSITION, _MAX_POSITION = -1.2, 0.6
 _MAX_SPEED = 0.07

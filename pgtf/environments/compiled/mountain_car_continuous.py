@@ -8,9 +8,9 @@ import gymnasium as gym
 import numpy as np
 import tensorflow as tf
 
-from pgtf.environments.compiled.environment import TensorFlowEnvironment
 from pgtf.environments.compiled.mountain_car import coast
 from pgtf.environments.compiled.noise import Noise
+from pgtf.environments.compiled.tensorflow_environment import TensorFlowEnvironment
 
 _GOAL_POSITION = 0.45
 _POWER = 0.0015

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 from gymnasium.envs.toy_text.frozen_lake import MAPS
 
-from pgtf.environments.compiled.environment import TensorFlowEnvironment
 from pgtf.environments.compiled.noise import Noise
+from pgtf.environments.compiled.tensorflow_environment import TensorFlowEnvironment
 from pgtf.errors import ConfigurationError
 
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras.optimizers.schedules import LearningRateSchedule
 
+from pgtf.configuration.unmade import Needs, Unmade
 from pgtf.environments.environment import Environment
 from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError
@@ -120,6 +121,11 @@ class AsynchronousTrainer(Trainer):
         self.steps = self.learner.steps
         self._environments = [self.environment]
         self._crew: Crew | None = None
+
+    @classmethod
+    def needs(cls, bound: Unmade) -> Needs:
+        """Returns a thread for each worker; see ``Trainer.needs``."""
+        return super().needs(bound)._replace(threads=bound.argument("num_workers"))
 
     def build(self, seed: int) -> None:
         """Makes every variable and environment and traces every graph; starts no thread yet."""

@@ -212,7 +212,7 @@ class Worker:
         return self._shared.act(weights, traits, observation, memory, seed)
 
     def _iterate(self, carry: Carry, limit: tf.Tensor) -> tuple[Carry, tf.Tensor, tf.Tensor]:
-        """Some rollouts and updates, if the worker may."""
+        """Some rollouts and updates: "repeat … until T > T_max", or until it has to park."""
         shared = self._shared
 
         def once(carry: Carry, t: tf.Tensor) -> tuple[Carry, Any]:
@@ -231,17 +231,28 @@ class Worker:
         return carry, scalars, episodes
 
     def _iterate_once(self, carry: Carry) -> tuple[Carry, tf.Tensor, tf.Tensor]:
+        """The body of Algorithm S3's outer loop; its lines are quoted where they are done."""
         shared, learner = self._shared, self._shared.learner
+        # "Reset gradients: dθ ← 0 and dθ_v ← 0": each rollout has a tape of its own.
+        # "Synchronize thread-specific parameters θ′ = θ and θ′_v = θ_v"
         values = parameters.snapshot(shared.weights)
         before = tf.identity(learner.updates)
         seed = self._collector.seed(self._count)
         traits = Traits(tf.constant(self._level), shared.entropy_coefficient(self._entropy_bonus))
         # The whole of θ′ is copied before the first step is taken, the critic's part too.
         with tf.control_dependencies([*values, before]):
+            # "t_start = t; Get state s_t": the carry holds both.
             carry, seed = tf.nest.map_structure(tf.identity, (carry, seed))
 
         def collect(values: Any, traits: Traits, carry: Carry, seed: tf.Tensor) -> Any:
+            # "repeat: Perform a_t according to policy π(a_t|s_t; θ′); Receive reward r_t and new
+            # state s_{t+1}; t ← t + 1; until terminal s_t or t - t_start == t_max". A rollout goes
+            # on after a terminal state, with the first state of the next episode.
             carry, trajectory, finished = self._collector.collect((values, traits), carry, seed)
+            # "R = 0 for terminal s_t, V(s_t, θ′_v) for non-terminal s_t; for i ∈ {t-1, …, t_start}:
+            # R ← r_i + γR" (pgtf/returns.py, with λ = 1);
+            # "dθ ← dθ + ∇_θ′ log π(a_i|s_i; θ′) (R - V(s_i; θ′_v))" (losses.score_function_loss);
+            # "dθ_v ← dθ_v + ∂(R - V(s_i; θ′_v))² / ∂θ′_v" (losses.value_loss).
             return carry, trajectory, finished, shared.experience(values, traits, trajectory, seed)
 
         compiled = self.environment.compiled
@@ -250,6 +261,8 @@ class Worker:
         # Not on the call itself: TensorFlow inlines it, and then waits for its side effects alone.
         with tf.control_dependencies([tf.identity(x) for x in experience.gradients]):
             lag = tf.identity(learner.updates) - before
+        # "Perform asynchronous update of θ using dθ and of θ_v using dθ_v"; "T ← T + 1" for every
+        # step of the rollout at once, so that one that fails in its midst is not counted.
         applied = self._update(experience.gradients, trajectory, experience.targets)
         self.environment.adapt(trajectory)
         self._steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
