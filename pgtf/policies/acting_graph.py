@@ -20,18 +20,16 @@ from pgtf.policies.policy import Policy
 def acting_graph(
     policy: Policy, observation_space: gym.Space[Any], action_space: gym.Space[Any]
 ) -> tf.Module:
-    """Returns a module with the functions ``greedy``, ``sampled`` and ``initial``.
+    """Returns a module with the functions ``greedy``, ``sampled`` and ``initial_memory``.
 
-    The first two map (weights, observation, memory, seed) to an action that is in the action space
-    and the memory after it:
+    The first two map (weights, observation, memory, seed) to (action, memory), with an action that
+    is in the action space; ``initial_memory`` maps (weights, N) to memory:
 
     - weights: a list of a value for each of ``policy.variables``,
     - observation: a nest of [N, *shape],
-    - memory: a list of [N, ...], the leaves of the network's; empty without memory,
+    - memory: a nest of [N, ...], () without memory,
     - seed: int32 [2],
     - action: a nest of [N, *shape].
-
-    ``initial`` maps nothing to the memory at the start of one episode, a list of [1, ...].
 
     Args:
         policy: built for the spaces; the values of its own variables are not used.
@@ -39,26 +37,28 @@ def acting_graph(
         action_space: the space of one action.
     """
     weights = [tf.TensorSpec(variable.shape, variable.dtype) for variable in policy.variables]
-    structure = policy.initial_memory(1)
-    first = [tf.convert_to_tensor(leaf) for leaf in tf.nest.flatten(structure)]
-    signature = [weights, *_signature(observation_space, first)]
+    memory = policy.initial_memory(1)
+    signature = [weights, *_signature(observation_space, memory)]
 
-    def function(act: Callable[[Any, Any, tf.Tensor], Decision]) -> Any:
-        def decide(
-            weights: list[tf.Tensor], observation: Any, memory: list[tf.Tensor], seed: tf.Tensor
-        ) -> tuple[Any, list[tf.Tensor]]:
+    def acting(method: Callable[..., Decision]) -> Any:
+        def act(weights: list[tf.Tensor], observation: Any, memory: Any, seed: tf.Tensor) -> Any:
             with substituted(policy.variables, weights):
-                packed = tf.nest.pack_sequence_as(structure, memory)
-                decision = act(observation, packed, seed)
-            action = spaces.bounded(action_space, decision.action)
-            return action, tf.nest.flatten(decision.memory)
+                decision = method(observation, memory, seed)
+            return spaces.bounded(action_space, decision.action), decision.memory
 
-        return tf.function(decide, signature, autograph=False)
+        return tf.function(act, signature, autograph=False)
+
+    def initial_memory(weights: list[tf.Tensor], count: tf.Tensor) -> Any:
+        with substituted(policy.variables, weights):
+            one = policy.initial_memory(1)
+        return tf.nest.map_structure(lambda x: tf.repeat(x, count, axis=0), one)
 
     module = tf.Module()
-    module.greedy = function(policy.act_greedily)
-    module.sampled = function(policy.act)
-    module.initial = tf.function(lambda: first, [], autograph=False)
+    module.greedy = acting(policy.act_greedily)
+    module.sampled = acting(policy.act)
+    module.initial_memory = tf.function(
+        initial_memory, [weights, tf.TensorSpec((), tf.int32)], autograph=False
+    )
     return module
 
 
@@ -69,7 +69,7 @@ def save_graph(module: tf.Module, folder: Path) -> None:
         ValueError: an operation in it calls Python, which a file cannot hold.
         OSError: it cannot be written.
     """
-    for function in (module.greedy, module.sampled):
+    for function in (module.greedy, module.sampled, module.initial_memory):
         definition = function.get_concrete_function().graph.as_graph_def()
         nodes = [*definition.node, *(n for f in definition.library.function for n in f.node_def)]
         if any("PyFunc" in node.op for node in nodes):
@@ -95,16 +95,11 @@ def live_policy(
         action_space: the space of one action.
     """
 
-    def live(function: Any) -> Acting:
+    def bound(function: Any) -> Callable[..., Any]:
         return lambda *inputs: function([v.value for v in policy.variables], *inputs)
 
-    return NumpyPolicy(
-        live(graph.greedy),
-        live(graph.sampled),
-        observation_space,
-        action_space,
-        memory=graph.initial(),
-    )
+    acting = Acting(bound(graph.greedy), bound(graph.sampled), bound(graph.initial_memory))
+    return NumpyPolicy(acting, observation_space, action_space)
 
 
 def saved_policy(
@@ -124,30 +119,26 @@ def saved_policy(
     graph = tf.saved_model.load(str(folder))
     values = [tf.constant(value) for value in weights]
 
-    initial = graph.initial()
-
-    def bound(function: Any) -> Acting:
+    def bound(function: Any, signature: list[Any]) -> Callable[..., Any]:
         # The weights as constants of the graph make a call three times faster.
         return tf.function(
-            lambda observation, memory, seed: function(values, observation, memory, seed),
-            _signature(observation_space, initial),
-            autograph=False,
+            lambda *inputs: function(values, *inputs), signature, autograph=False
         ).get_concrete_function()
 
-    return NumpyPolicy(
-        bound(graph.greedy),
-        bound(graph.sampled),
-        observation_space,
-        action_space,
-        memory=initial,
-    )
+    initial = bound(graph.initial_memory, [tf.TensorSpec((), tf.int32)])
+    signature = _signature(observation_space, initial(tf.constant(1)))
+    acting = Acting(bound(graph.greedy, signature), bound(graph.sampled, signature), initial)
+    return NumpyPolicy(acting, observation_space, action_space)
 
 
-def _signature(observation_space: gym.Space[Any], memory: Sequence[tf.Tensor]) -> list[Any]:
+def _signature(observation_space: gym.Space[Any], memory: Any) -> list[Any]:
     """Specifications of a batch of observations, of the memory and of a seed."""
-    batch = tf.nest.map_structure(
-        lambda spec: tf.TensorSpec((None, *spec.shape), spec.dtype),
-        spaces.specification(observation_space),
+
+    def of_any_number(spec: Any, shape: Any) -> tf.TensorSpec:
+        return tf.TensorSpec((None, *shape), spec.dtype)
+
+    observations = tf.nest.map_structure(
+        lambda spec: of_any_number(spec, spec.shape), spaces.specification(observation_space)
     )
-    leaves = [tf.TensorSpec((None, *leaf.shape[1:]), leaf.dtype) for leaf in memory]
-    return [batch, leaves, tf.TensorSpec((2,), tf.int32)]
+    memories = tf.nest.map_structure(lambda x: of_any_number(x, x.shape[1:]), memory)
+    return [observations, memories, tf.TensorSpec((2,), tf.int32)]

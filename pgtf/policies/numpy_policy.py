@@ -1,9 +1,8 @@
 """A policy for use outside TensorFlow: NumPy observations in, the environment's actions out."""
 
-import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -12,9 +11,19 @@ from gymnasium import spaces
 
 from pgtf.spaces import specification
 
-# Maps a nest of observations [N, …], a list of memories [N, …] and a seed, int32 [2], to actions of
-# the space and the memories after them.
-Acting = Callable[[Any, list[tf.Tensor], tf.Tensor], tuple[Any, list[tf.Tensor]]]
+
+class Acting(NamedTuple):
+    """What a ``NumpyPolicy`` acts by, functions of batches of N.
+
+    Attributes:
+        greedy: maps observations, memory and a seed, int32 [2], to actions of the space and memory.
+        sampled: does so with samples.
+        initial_memory: maps N to the memory at the start of an episode.
+    """
+
+    greedy: Callable[..., Any]
+    sampled: Callable[..., Any]
+    initial_memory: Callable[..., Any]
 
 
 class NumpyPolicy:
@@ -22,57 +31,41 @@ class NumpyPolicy:
 
     One observation gives one action, as ``env.step`` takes it: within a Box's bounds, an ``int`` of
     a Discrete space, a dict or tuple where the space is one. A batch [N, …] gives a batch, as
-    ``envs.step`` of a vector environment takes it. Threads may share an instance; they then share
-    its stream of random numbers.
-
-    A policy with memory remembers one episode, or one for each row of a batch: call ``reset`` where
-    an episode begins, and load it again for each thread.
+    ``envs.step`` of a vector environment takes it. A policy with memory remembers the calls since
+    the last ``reset``, or since another number of observations came in. Threads may share an
+    instance, and then share its memory and its stream of random numbers.
 
     Args:
-        greedy: acts with the most likely action.
-        sampled: acts with a sample.
+        acting: the functions it acts by.
         observation_space: the space of one observation.
         action_space: the space of one action.
         seed: of sampled actions.
-        memory: at the start of an episode, a list of [1, …]; empty for a policy without memory.
     """
 
     def __init__(
         self,
-        greedy: Acting,
-        sampled: Acting,
+        acting: Acting,
         observation_space: gym.Space[Any],
         action_space: gym.Space[Any],
         seed: int = 0,
-        memory: Sequence[tf.Tensor] = (),
     ):
         self.observation_space = observation_space
         self.action_space = action_space
-        self._greedy = greedy
-        self._sampled = sampled
+        self._acting = acting
         self._specification = specification(observation_space)
-        self._initial = list(memory)
-        self._reset = threading.Lock()
+        self._turn = threading.Lock()
         self.reset(seed)
 
-    def reset(self, seed: int | None = None, ended: np.ndarray | None = None) -> None:
+    def reset(self, seed: int | None = None) -> None:
         """Begins an episode: forgets what the policy remembers of the last one.
 
         Args:
             seed: also starts the stream of sampled actions afresh; None goes on with it.
-            ended: [N] bool, the rows of a batch whose episodes begin; None for all of them.
         """
-        if ended is None:
-            self._memory: list[tf.Tensor] | None = None
-        elif self._memory is not None:
-            rows = np.asarray(ended, bool)
-            self._memory = [
-                tf.where(np.reshape(rows, (-1, *[1] * (len(now.shape) - 1))), first, now)
-                for now, first in zip(self._memory, self._initial, strict=True)
-            ]
-        if seed is not None:
-            with self._reset:
-                self._seed, self._calls = seed, itertools.count()
+        with self._turn:
+            self._memory: tuple[int, Any] | None = None
+            if seed is not None:
+                self._seed, self._calls = seed, 0
 
     def __call__(self, observation: Any, greedy: bool = True) -> Any:
         """Returns the action for one observation, or the actions for a batch of them.
@@ -83,8 +76,7 @@ class NumpyPolicy:
             greedy: whether to take the most likely action, or the mean; else a sample.
 
         Raises:
-            ValueError: the observation is not of the policy's observation space, or a policy with
-                memory remembers another number of episodes.
+            ValueError: the observation is not of the policy's observation space.
         """
         leaves = _leaves(self.observation_space, observation, "the observation")
         specs = tf.nest.flatten(self._specification)
@@ -107,26 +99,20 @@ class NumpyPolicy:
             arrays.append(tf.constant(array))
         if len(sizes) > 1:
             raise ValueError("the parts of the observation are batches of different sizes.")
-        with self._reset:
-            seed = tf.constant([self._seed, next(self._calls)], tf.int32)
-        act = self._greedy if greedy else self._sampled
-        action, self._memory = act(
-            tf.nest.pack_sequence_as(self._specification, arrays),
-            self._remembered(len(arrays[0])),
-            seed,
-        )
+        observations = tf.nest.pack_sequence_as(self._specification, arrays)
+        action = self._act(len(arrays[0]), observations, greedy)
         return _element(self.action_space, action, single=None in sizes)
 
-    def _remembered(self, size: int) -> list[tf.Tensor]:
-        """The memory of the last step, or that of N episodes that begin."""
-        if not self._initial or self._memory is None:
-            return [tf.repeat(leaf, size, axis=0) for leaf in self._initial]
-        if len(self._memory[0]) != size:
-            raise ValueError(
-                f"the policy remembers {len(self._memory[0])} episodes and is given {size}"
-                " observations: call reset() where episodes begin."
-            )
-        return self._memory
+    def _act(self, count: int, observations: Any, greedy: bool) -> Any:
+        act = self._acting.greedy if greedy else self._acting.sampled
+        with self._turn:
+            if self._memory is None or self._memory[0] != count:
+                self._memory = count, self._acting.initial_memory(tf.constant(count))
+            seed = tf.constant([self._seed, self._calls], tf.int32)
+            action, memory = act(observations, self._memory[1], seed)
+            self._memory = count, memory
+            self._calls += 1
+        return action
 
 
 def _leaves(space: gym.Space[Any], element: Any, name: str) -> list[tuple[str, Any]]:

@@ -74,6 +74,11 @@ class Trainer(abc.ABC):
     def trackables(self) -> dict[str, Any]:
         """What a checkpoint has to hold, by name."""
 
+    def environment_statistics(self) -> dict[str, Any]:
+        """Returns what a checkpoint has to hold of the environment, by name; often nothing."""
+        variables = {f"leaf{i}": leaf for i, leaf in enumerate(self.environment.variables)}
+        return {"environment": variables} if variables else {}
+
     def warnings(self) -> list[str]:
         """Returns a sentence for each choice of parts that works, but hardly as intended."""
         return []

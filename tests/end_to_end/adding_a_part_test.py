@@ -16,6 +16,7 @@ SECTIONS = {
     for title, body in re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", TEXT, re.M | re.S)
     if "```python" in body
 }
+SHORT = "TOTAL_STEPS = 100"
 BOX = "ENVIRONMENT = 'Pendulum-v1'\n"
 
 
@@ -37,7 +38,7 @@ def test_every_part_of_the_page_trains(tmp_path: Path) -> None:
     code = (
         "import pgtf\n"
         f"for file in {runs!r}:\n"
-        f"    run = pgtf.train(file, bindings={[*QUICK, 'TOTAL_STEPS = 100']!r}, logdir=file[:-4])\n"
+        f"    run = pgtf.train(file, bindings={[*QUICK, SHORT]!r}, logdir=file[:-4])\n"
         "    assert run.summary['steps'] >= 100, file\n"
         "    pgtf.load(run.logdir)(run.policy.observation_space.sample())\n"
     )

@@ -1,4 +1,4 @@
-"""Policies with memory where they are used: scored, filmed and called from Python."""
+"""Policies with memory are scored and filmed with it."""
 
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,6 @@ import tensorflow as tf
 
 from pgtf.environments.gym import GymEnvironment
 from pgtf.networks.network import Network
-from pgtf.policies.acting_graph import acting_graph, live_policy, save_graph, saved_policy
-from pgtf.policies.numpy_policy import NumpyPolicy
 from pgtf.policies.policy import Policy
 from pgtf.running.evaluation import Evaluation
 from pgtf.running.film import film
@@ -84,41 +82,3 @@ def test_every_episode_of_an_evaluation_begins_with_fresh_memory(
 def test_film_shows_a_policy_that_remembers(policy: Policy, tmp_path: Path) -> None:
     total, steps = film(policy, GymEnvironment("Beat-v0"), tmp_path / "film.gif", 0, greedy=True)
     assert (total, steps) == (LENGTH, LENGTH)
-
-
-@pytest.fixture(params=["live", "saved"])
-def numpy_policy(policy: Policy, tmp_path: Path, request: pytest.FixtureRequest) -> NumpyPolicy:
-    spaces = (Beat.observation_space, Beat.action_space)
-    graph = acting_graph(policy, *spaces)
-    if request.param == "live":
-        return live_policy(graph, policy, *spaces)
-    save_graph(graph, tmp_path / "policy")
-    weights = [variable.numpy() for variable in policy.variables]
-    return saved_policy(tmp_path / "policy", weights, *spaces)
-
-
-def test_policy_called_from_python_remembers_until_it_is_reset(numpy_policy: NumpyPolicy) -> None:
-    env = Beat()
-    for _ in range(2):
-        observation, _ = env.reset()
-        numpy_policy.reset()
-        total, ended = 0.0, False
-        while not ended:
-            action = numpy_policy(observation, greedy=False)
-            observation, reward, ended, _, _ = env.step(action)
-            total += reward
-        assert total == LENGTH
-    assert numpy_policy(observation) == LENGTH % 2  # The next step, without a reset.
-
-
-def test_batch_remembers_an_episode_a_row(numpy_policy: NumpyPolicy) -> None:
-    batch = np.zeros((3, 1), np.float32)
-    assert numpy_policy(batch).tolist() == [0, 0, 0]
-    assert numpy_policy(batch).tolist() == [1, 1, 1]
-    numpy_policy(batch)
-    numpy_policy.reset(ended=np.array([False, True, False]))
-    assert numpy_policy(batch).tolist() == [1, 0, 1]
-    with pytest.raises(ValueError, match=r"remembers 3 episodes and is given 1 observations"):
-        numpy_policy(batch[0])
-    numpy_policy.reset()
-    assert numpy_policy(batch[0]) == 0

@@ -214,7 +214,8 @@ class AsynchronousTrainer(Trainer):
     def trackables(self) -> dict[str, Any]:
         """Returns the learner, the workers' own optimizers and the count of failures."""
         failures = {"failures": self.crew.failures}
-        return {"learner": self.learner} | self._own_optimizers | failures
+        learned = self.environment_statistics()
+        return {"learner": self.learner} | self._own_optimizers | failures | learned
 
     def close(self) -> None:
         """Ends all threads and closes all environments."""
