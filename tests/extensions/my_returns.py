@@ -1,7 +1,7 @@
 """A return estimator in a module of one's own: V-trace.
 
 import tests.extensions.my_returns
-Learner.returns = @VTrace()
+Learner.returns = @TruncatedTrace()
 """
 
 import gin
@@ -11,7 +11,7 @@ import pgtf
 
 
 @gin.register
-class VTrace(pgtf.ReturnEstimator):
+class TruncatedTrace(pgtf.ReturnEstimator):
     """V-trace (Espeholt et al. 2018, arXiv:1802.01561, eq. 1) with truncated weights π/μ.
 
     On-policy it is the return that is bootstrapped at the end of the rollout.

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from pgtf.learning.estimators import LambdaReturn
-from tests.extensions.my_returns import VTrace
+from tests.extensions.my_returns import TruncatedTrace
 from tests.extensions.trainers import WAYS, assert_same_weights, trained
 from tests.trajectories import random_trajectory
 
@@ -30,7 +30,7 @@ def example():
 
 def test_weights_of_one_leave_the_lambda_return() -> None:
     whole, values, _ = example()
-    target, estimate = VTrace()(whole, values, DISCOUNT, tf.zeros((12, 3)))
+    target, estimate = TruncatedTrace()(whole, values, DISCOUNT, tf.zeros((12, 3)))
     expected, _ = LambdaReturn(1.0)(whole, values, DISCOUNT)
     for actual in (target, estimate):
         np.testing.assert_allclose(
@@ -42,7 +42,7 @@ def test_weights_of_one_leave_the_lambda_return() -> None:
 def test_target_is_the_paper_s_sum(clip: float) -> None:
     """v_s = V(s) + Σ_t γ^{t-s} (Π c_i) δ_t to the end of the episode, or of the rollout."""
     whole, values, log_ratio = example()
-    target, _ = VTrace(clip)(whole, values, DISCOUNT, tf.constant(log_ratio, tf.float32))
+    target, _ = TruncatedTrace(clip)(whole, values, DISCOUNT, tf.constant(log_ratio, tf.float32))
     weight = np.minimum(np.exp(log_ratio), clip)
     ends = (whole.terminated | whole.truncated).numpy()
     v = values.numpy()

@@ -1,4 +1,4 @@
-"""Surrogates: which log-probs and weights reach them, and what they ask for."""
+"""Behaviour log-probs: which parts ask for them, and how they reach a surrogate."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from pgtf.learning.estimators import MonteCarlo
 from pgtf.learning.optimization import OneUpdate
-from pgtf.learning.surrogates import ScoreFunction, Surrogate
+from pgtf.learning.surrogates import Surrogate
 from tests.trajectories import SEED, loss_of, random_trajectory, softmax, tables
 
 PREFERENCES = np.array([[0.5, -1.0], [0.0, 2.0], [1.0, 1.0]])
@@ -28,15 +28,6 @@ class Importance(Surrogate):
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         ratio = tf.exp(log_prob - behaviour_log_prob)
         return -tf.reduce_sum(weight * ratio * advantage), {"ratio_max": tf.reduce_max(ratio)}
-
-
-def test_score_function_takes_no_notice_of_who_acted() -> None:
-    rng = np.random.default_rng(0)
-    log_prob, advantage, weight = tf.unstack(tf.constant(rng.normal(size=(3, 4, 2)), tf.float32))
-    loss, scalars = ScoreFunction()(log_prob, None, advantage, weight)
-    np.testing.assert_allclose(loss, -np.sum(weight * log_prob * advantage), rtol=1e-5)
-    assert scalars == {}
-    assert loss == ScoreFunction()(log_prob, 2.0 * log_prob, advantage, weight)[0]
 
 
 def test_behaviour_log_probs_of_the_trajectory_reach_the_surrogate() -> None:
