@@ -25,7 +25,7 @@ OBSERVATIONS = np.random.default_rng(0).normal(size=(32, 4)).astype(np.float32)
 ACTIONS = {
     "a2c": "01111001010101000101010100110101",
     "a3c": "01001000010000000001010100000000",
-    "es": "",
+    "es": "11111101111101111101111110110101",
 }
 RUNS = pytest.mark.parametrize("name", ACTIONS)
 
