@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pgtf.configuration.unmade import Needs, Unmade, needs
 from pgtf.environments.environment import Environment
 from pgtf.graph.compilation import Compilation
 from pgtf.learning.learner import Learner
@@ -48,15 +47,6 @@ class Trainer(abc.ABC):
     steps: tf.Variable
     compilation: Compilation
     learner: Learner | None = None
-
-    @classmethod
-    def needs(cls, bound: Unmade) -> Needs:
-        """Returns what a trainer needs of TensorFlow, before it is made.
-
-        Args:
-            bound: what is bound to its parameters.
-        """
-        return needs(bound.part("environment"))
 
     @abc.abstractmethod
     def build(self, seed: int) -> None:

@@ -124,8 +124,8 @@ class AsynchronousTrainer(Trainer):
 
     @classmethod
     def needs(cls, bound: Unmade) -> Needs:
-        """Returns a thread for each worker; see ``Trainer.needs``."""
-        return super().needs(bound)._replace(threads=bound.argument("num_workers"))
+        """Returns a thread for each worker; see ``Unmade.needs``."""
+        return bound.needs_of_parts()._replace(threads=bound.argument("num_workers"))
 
     def build(self, seed: int) -> None:
         """Makes every variable and environment and traces every graph; starts no thread yet."""
