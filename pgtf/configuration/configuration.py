@@ -24,6 +24,7 @@ from pgtf.configuration.bindings import (
     read_text,
     shipped_files,
     short,
+    used_keys,
 )
 from pgtf.errors import ConfigurationError, TrainingError
 
@@ -81,7 +82,7 @@ class Configuration:
 
         Those of pgtf's own files are left over wherever a derived file swaps a part.
         """
-        used = {short(key) for key in read_text(gin.operative_config_str(), "operative")}
+        used = used_keys(gin.operative_config_str())
         return [
             f"{binding.place}: nothing uses {binding.key}.{did_you_mean(short(binding.key), used)}"
             for binding in self.bindings.values()
