@@ -60,9 +60,8 @@ def restored_trainer(
     num_seeds = configuration.bound("train.num_seeds", 1)
     if num_seeds > 1:
         trainer = SeedsTrainer(lambda: configuration.bound("train.trainer", None), num_seeds, 0)
-    trainer.build(0)
-    checkpoints = Checkpoints(logdir / "checkpoints", trainer.trackables(), trainer.steps)
-    if checkpoints.restore() is None:
+    checkpoints = Checkpoints(logdir / "checkpoints", trainer.build_policy(), trainer.steps)
+    if checkpoints.restore(partial=True) is None:
         raise ConfigurationError(f"{flag}={logdir} holds no checkpoint yet.")
     return trainer
 

@@ -19,7 +19,7 @@ from pgtf.learning.entropy import EntropyBonus
 from pgtf.learning.estimators import LambdaReturn, MonteCarlo, ReturnEstimator
 from pgtf.learning.fitting import JointLoss, Regression
 from pgtf.learning.objective import REDUCTIONS, Metrics, Objective
-from pgtf.learning.schedules import OverEnvironmentSteps
+from pgtf.learning.schedules import Horizon, OverEnvironmentSteps
 from pgtf.policies.policy import Policy
 from pgtf.trajectory import Trajectory
 
@@ -92,6 +92,7 @@ class Learner(Objective):
         self.gradient_variance = gradient_variance
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
         self.updates = tf.Variable(0, dtype=tf.int64, trainable=False, name="updates")
+        self.horizon = Horizon()
 
     def build(self, observation_space: gym.Space, action_space: gym.Space) -> None:
         """Makes every variable, the optimizers' too.
@@ -121,9 +122,11 @@ class Learner(Objective):
             self.baseline.build(observation_space, action_space, self.critic)
         for regressor, fit in self.separate:
             fit.build(regressor.trainable_variables)
-            OverEnvironmentSteps.install(fit.optimizer, self.steps)
+            OverEnvironmentSteps.install(fit.optimizer, self.steps, self.horizon)
         self.optimizer.build(self.trainable_variables)
-        OverEnvironmentSteps.install(self.optimizer, self.steps)
+        OverEnvironmentSteps.install(self.optimizer, self.steps, self.horizon)
+        if self.entropy_bonus is not None:
+            self.entropy_bonus.build(self.horizon)
         # tf.train.Checkpoint does not look into the lists and dicts of Keras layers: here it does.
         parts = [part for part in (self.policy, self.critic, self.baseline) if part is not None]
         self._weights = _unique(variable for part in parts for variable in part.variables)

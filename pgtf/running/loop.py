@@ -71,7 +71,8 @@ class Loop:
         self._checkpoints = Checkpoints(folder.checkpoints, trainer.trackables(), trainer.steps)
         saved = self._checkpoints.restore()
         if saved is not None:
-            trainer.restored()
+            trainer.restored(saved.get("trainer", {}))
+        self._extend(saved or {})
         self._window = EpisodeWindow((saved or {}).get("episodes", ()))
         self._earlier_seconds = (saved or {}).get("wall_seconds", 0.0)
         self._first = self._steps
@@ -83,6 +84,17 @@ class Loop:
         self._compile_seconds = 0.0
         self._pause = 0.0
         self._seen = self._first
+
+    def _extend(self, saved: dict[str, Any]) -> None:
+        """Tells schedules how long the run is, and that it has got another length if so."""
+        horizon, steps = self._trainer.horizon, self._steps
+        if "horizon" in saved:
+            horizon.restore(saved["horizon"])
+        else:  # The run is new, or older than horizons are and had this length.
+            steps = 0
+        ended = horizon.fraction(tf.constant(steps, tf.int64)) >= 1.0
+        self._ended = bool(ended) and horizon.followed and steps < self._total_steps
+        horizon.extend(self._total_steps, steps)
 
     @property
     def _steps(self) -> int:
@@ -107,6 +119,11 @@ class Loop:
         """
         verb = f"Resuming at {self._first:,} steps" if self._resumed else "Training"
         display.say(f"{verb}: {self._folder.path}")
+        if self._ended:
+            display.say(
+                "Schedules over the run have ended with it: the further steps go on with their last"
+                " values. A longer schedule needs a new run with that train.total_steps."
+            )
         try:
             rate = self._train(interruption, display)
             scores: dict[str, Score] = {}
@@ -240,8 +257,12 @@ class Loop:
     def _save(self) -> None:
         began = time.perf_counter()
         self._writer.flush()
-        values = {"episodes": list(self._window.rows), "wall_seconds": self._seconds}
-        self._trainer.saving()
+        values = {
+            "episodes": list(self._window.rows),
+            "wall_seconds": self._seconds,
+            "horizon": self._trainer.horizon.state(),
+            "trainer": self._trainer.saving(),
+        }
         self._checkpoints.save(values)
         self._pause += time.perf_counter() - began
 

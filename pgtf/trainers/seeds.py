@@ -1,7 +1,8 @@
 """Many seeds of one run as one program: their weights are stacked and learn side by side."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -74,6 +75,7 @@ class SeedsTrainer(Trainer):
         self.policy = trainer.policy
         self.environment = trainer.environment
         self.compilation = trainer.compilation
+        self.horizon = trainer.horizon
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     def build(self, seed: int) -> None:
@@ -158,6 +160,15 @@ class SeedsTrainer(Trainer):
             "updates": self._updates,
             "steps": self.steps,
         }
+
+    def saving(self) -> dict[str, Any]:
+        """Returns the last episodes of each seed."""
+        return {"episodes": [list(window.rows) for window in self._windows]}
+
+    def restored(self, saved: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Goes on with the last episodes of each seed."""
+        if "episodes" in saved:
+            self._windows = [EpisodeWindow(rows) for rows in saved["episodes"]]
 
     def _start(self) -> Carry:
         seeds = tf.map_fn(

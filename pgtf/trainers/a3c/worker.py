@@ -67,6 +67,7 @@ class Worker:
 
     Attributes:
         histograms: TensorBoard tag to variable, of the last rollout.
+        window: its last episodes.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class Worker:
         self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="worker_steps")
         self._inbox: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._outcomes = outcomes
-        self._window = EpisodeWindow()
+        self.window = EpisodeWindow()
         self._thread = threading.Thread(target=self._work, name=f"worker {index}", daemon=True)
         self._carry: Carry | None = None
         self.trace()
@@ -143,13 +144,13 @@ class Worker:
         """
         tag = f"worker_{self.index}"
         for outcome in outcomes:
-            self._window.add(outcome.episodes)
+            self.window.add(outcome.episodes)
         seconds = sum(outcome.seconds for outcome in outcomes)
         scalars = {f"{tag}/steps_per_second": sum(x.steps for x in outcomes) / seconds}
         lags = np.concatenate([outcome.scalars[:, -1] for outcome in outcomes])
         if len(lags):
             scalars[f"{tag}/policy_lag"] = float(lags.mean())
-        mean = self._window.scalars().get("rollout/ep_rew_mean")
+        mean = self.window.scalars().get("rollout/ep_rew_mean")
         if mean is not None:
             scalars[f"{tag}/ep_rew_mean"] = mean
         return scalars
