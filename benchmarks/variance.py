@@ -84,7 +84,8 @@ def main() -> None:
             train_to(trainer, goal)
         # A laboratory of its own for each stage: critics are built once.
         laboratory: VarianceLaboratory = gin.get_configurable(VarianceLaboratory)()
-        results = laboratory.measure(trainer.learner, trainer.environment, args.seed)
+        steps = int(trainer.steps.numpy())
+        results = laboratory.measure(trainer.learner, trainer.environment, steps, args.seed)
         report.show(results, console())
         if args.pictures is not None:
             folder = args.pictures / f"{args.environment.split('-')[0].lower()}-{stage}"

@@ -2,87 +2,92 @@
 
 python -m pgtf.launch --gin_file=a2c.gin
 python -m pgtf.launch --gin_file=a2c.gin --gin_param="ENVIRONMENT = 'Acrobot-v1'"
+python -m pgtf.launch --list=Learner
 """
 
-import os
+import shlex
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from absl import app, flags, logging
+from absl import flags
 
-from pgtf.configuration.silence import silenced_tensorflow
-
-with silenced_tensorflow():
-    import gin
-    import keras
-
-    from pgtf import parts as parts
-    from pgtf.configuration import configuration
-    from pgtf.configuration.runtime import runtime
-    from pgtf.errors import ConfigurationError, TrainingError
-    from pgtf.running.training import train
-
-_GIN_FILE = flags.DEFINE_multi_string(
-    "gin_file", ["a2c.gin"], "A gin file, looked up here and among pgtf's own. Repeatable."
-)
-_GIN_PARAM = flags.DEFINE_multi_string(
-    "gin_param",
-    [],
-    "A binding on top of the files, such as \"ENVIRONMENT = 'Acrobot-v1'\". Repeatable.",
-)
-flags.DEFINE_alias("gin_bindings", "gin_param")
-_LOGDIR = flags.DEFINE_string(
-    "logdir", None, "The run folder; one that holds a checkpoint is resumed. Default: under runs/."
-)
+from pgtf import command_line, list_parts
+from pgtf.configuration.silence import quick_start
+from pgtf.errors import ConfigurationError
 
 
-def run(gin_files: list[str], parameters: list[str], logdir: str | None) -> dict[str, Any]:
+def run(
+    gin_files: list[str], parameters: list[str], logdir: str | None, name: str | None = None
+) -> dict[str, Any]:
     """Trains, and returns what ``summary.json`` holds.
 
     Args:
         gin_files: looked up in the current folder, then among pgtf's own.
         parameters: bindings on top of the files.
         logdir: the run folder, or None for a new one.
+        name: replaces the description of files and bindings in the name of a new run folder.
 
     Raises:
         ConfigurationError: see its message.
         TrainingError: see its message.
     """
-    asked = configuration.load(gin_files, parameters)
-    configuration.call(gin.get_configurable(runtime))
-    seed = configuration.bound("train.seed", 0)
-    if not 0 <= seed < 2**31:
-        raise ConfigurationError(f"train.seed must be from 0 to {2**31 - 1}, not {seed}.")
-    # Initializers draw their seeds when gin makes them, before train() is entered.
-    keras.utils.set_random_seed(seed)
+    with quick_start():
+        from pgtf.starting import train_files
+
     folder = None if logdir is None else Path(logdir).expanduser()
-    return configuration.call(train, configuration=asked, logdir=folder)
+    command = f"python -m pgtf.launch {shlex.join(sys.argv[1:])}"
+    return train_files(gin_files, parameters, folder, command, name=name).summary
 
 
-def main(argv: list[str]) -> None:
-    """Runs and prints a closing summary.
+def main(arguments: Sequence[str]) -> int:
+    """Trains and prints a closing summary; returns 0, or 128 + n when signal n ended the run.
 
-    Exits with 0, 1 (the run could not go on), 2 (misconfigured) or 128 + n (ended by signal n).
+    Args:
+        arguments: of the command line, without the command.
     """
-    if not flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.WARNING)
-    # So that modules in the current folder can be imported, whichever command this is.
-    sys.path.append(os.getcwd())
-    if len(argv) > 1:
-        _fail(f"There is no argument {argv[1]!r}; write --gin_file=… or --gin_param=….", 2)
-    try:
-        summary = run(_GIN_FILE.value, _GIN_PARAM.value, _LOGDIR.value)
-    except ConfigurationError as error:
-        _fail(str(error), 2)
-    except TrainingError as error:
-        _fail(str(error), 1)
-    except KeyboardInterrupt:
-        _fail("interrupted.", 128 + signal.SIGINT)
+    asked = _flags()
+    rest = command_line.parse(asked, arguments, __doc__)
+    if asked.list is not None:
+        own_files = asked.gin_file if asked["gin_file"].present else []
+        list_parts.print_parts([*filter(None, [asked.list]), *rest], own_files, asked.gin_param)
+        return 0
+    command_line.no_arguments(rest, "--gin_file=… or --gin_param=…")
+    if asked.name is not None and asked.logdir:
+        raise ConfigurationError("--logdir names the whole run folder: leave out --name.")
+    summary = run(asked.gin_file, asked.gin_param, asked.logdir, asked.name)
     print(_closing(summary))
-    if summary["interrupted"]:
-        sys.exit(128 + signal.Signals[summary["interrupted"]])
+    number = summary["interrupted"]
+    return 128 + signal.Signals[number] if number else 0
+
+
+def _flags() -> flags.FlagValues:
+    values = command_line.gin_flags(
+        ["a2c.gin"], "A gin file, looked up here and among pgtf's own. Repeatable."
+    )
+    flags.DEFINE_string(
+        "logdir",
+        None,
+        "The run folder; one that holds a checkpoint is resumed. Default:"
+        " runs/FIRST_GIN_FILE/ENVIRONMENT/NAME.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "name",
+        None,
+        "What the run is called between its seed and the time, in place of its other gin files and"
+        " bindings.",
+        flag_values=values,
+    )
+    command_line.define_maybe_text(
+        values,
+        "list",
+        "Print every part that can be bound; --list=PART that one, with the meaning of its"
+        " arguments.",
+    )
+    return values
 
 
 def _closing(summary: dict[str, Any]) -> str:
@@ -99,23 +104,19 @@ def _closing(summary: dict[str, Any]) -> str:
             f"Go on:   the same command with --logdir={logdir}",
         ]
     else:
+        evaluate = command_line.command("evaluate")
         lines += [
             f"Return {summary['eval_return_mean']:.1f} ± {summary['eval_return_std']:.1f}"
             f" over {summary['eval_episodes']} evaluation episodes",
-            f"Watch:   python -m pgtf.evaluate --logdir={logdir} --film=film.gif",
+            f"Watch:   {evaluate} --logdir={logdir} --film=film.gif",
         ]
-    lines += [f"Curves:  tensorboard --logdir={logdir}"]
+    lines += [f"Curves:  {command_line.command('tensorboard')} --logdir={logdir}"]
     return "\n".join(lines)
 
 
-def _fail(message: str, code: int) -> NoReturn:
-    print(f"pgtf: {message}", file=sys.stderr)
-    sys.exit(code)
-
-
 def cli() -> None:
-    """Entry point of the ``pgtf`` command."""
-    app.run(main)
+    """Runs the command line of ``python -m pgtf.launch`` and ``pgtf train``."""
+    command_line.run_command(main, sys.argv[1:])
 
 
 if __name__ == "__main__":

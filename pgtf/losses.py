@@ -7,6 +7,8 @@ grows, and the lecture's (1/N) Σ_i Σ_t, the sum over time and mean over trajec
 
 import tensorflow as tf
 
+Scalars = dict[str, tf.Tensor]
+
 
 def mean_over_steps(mask: tf.Tensor) -> tf.Tensor:
     """Weights of a mean over the unmasked steps: [T, B] to [T, B]."""

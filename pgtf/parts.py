@@ -1,19 +1,15 @@
-"""Imports every part, so that gin knows its name."""
+"""Imports every module that pgtf exports a part of, so that gin knows the part's name."""
 
+import importlib
+
+import pgtf
 from pgtf.configuration.configuration import register_keras
-from pgtf.configuration.runtime import runtime as runtime
-from pgtf.environments import compiled as compiled
-from pgtf.environments import gym
-from pgtf.evolution import methods as methods
-from pgtf.laboratory import laboratory as laboratory
-from pgtf.learning import learner as learner
-from pgtf.networks import convolutional as convolutional
-from pgtf.policies import policy as policy
-from pgtf.rollouts import episodes as episodes
-from pgtf.rollouts import exploration as exploration
-from pgtf.rollouts import steps as steps
-from pgtf.running import training as training
-from pgtf.trainers import AsynchronousTrainer as AsynchronousTrainer
+from pgtf.environments.gym import register_wrappers
+
+for _module in pgtf.exporting_modules():
+    # Parts live in packages. What lies beside this module is made of them.
+    if _module.count(".") > 1:
+        importlib.import_module(_module)
 
 register_keras()
-gym.register_wrappers()
+register_wrappers()

@@ -40,8 +40,8 @@ def specification(space: spaces.Space) -> Any:
 def features(space: spaces.Space, element: Any) -> tf.Tensor:
     """Encodes elements of a space as vectors a dense layer can take.
 
-    Numbers are flattened (bytes are scaled to [0, 1]), categories become one-hot, and the parts of
-    a Tuple or Dict are concatenated in order (sorted by key).
+    Numbers are flattened (bytes are scaled to [0, 1] by their bounds), categories become one-hot,
+    and the parts of a Tuple or Dict are concatenated in order (sorted by key).
 
     Args:
         space: the space.
@@ -63,9 +63,21 @@ def features(space: spaces.Space, element: Any) -> tf.Tensor:
             counts = space.nvec.reshape(-1)
             flat = _flatten(element - space.start.astype(np.int32), space.shape)
             return tf.concat([tf.one_hot(flat[..., i], int(n)) for i, n in enumerate(counts)], -1)
+        case spaces.Box() if space.dtype == np.uint8:
+            numbers = _flatten(tf.cast(element, tf.float32), space.shape)
+            return np.ravel(1 / largest_byte(space)) * numbers
         case _:
-            scale = 1 / 255 if space.dtype == np.uint8 else 1.0
-            return scale * _flatten(tf.cast(element, tf.float32), space.shape or ())
+            return _flatten(tf.cast(element, tf.float32), space.shape or ())
+
+
+def largest_byte(space: spaces.Box) -> Any:
+    """Returns what to divide the bytes of a Box by for numbers from 0 to 1.
+
+    It is their upper bound, 1 where that is 0: a float32 scalar where all bytes have the same
+    bound, else an array of the Box's shape.
+    """
+    high = np.maximum(space.high, 1).astype(np.float32)
+    return high.flat[0] if high.size and np.all(high == high.flat[0]) else high
 
 
 def num_features(space: spaces.Space) -> int:
@@ -87,7 +99,7 @@ def bounded(space: spaces.Space, action: Any) -> Any:
     """Turns a policy's sample into an action that the space contains.
 
     Adds the ``start`` of discrete spaces, clips numbers to a Box's bounds, and rounds them where
-    the Box holds integers.
+    the Box holds integers. Types are left as they are.
 
     Args:
         space: the action space of one environment.

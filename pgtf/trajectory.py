@@ -11,22 +11,44 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 
-class TimeStep(NamedTuple):
-    """What B environments return from one step.
-
-    Attributes:
-        observation: nest of [B, ...]; the true successor, also when the episode ends here.
-        reward: [B] float32, unnormalised; 0 on a masked row.
-        terminated: [B] bool; the task ended, the return after this step is 0.
-        truncated: [B] bool; the episode was cut, the return after this step is bootstrapped.
-        mask: [B] float32; 0 where the row is no transition (a reset, or a held environment).
-    """
-
+class _Row(NamedTuple):
     observation: Any
     reward: tf.Tensor
     terminated: tf.Tensor
     truncated: tf.Tensor
     mask: tf.Tensor
+    score: tf.Tensor
+
+
+class TimeStep(_Row):
+    """One step of B environments.
+
+    ``step._replace(reward=...)`` changes what is learned from and leaves the score alone.
+
+    Attributes:
+        observation: nest of [B, ...]; the true successor, also when the episode ends here.
+        reward: [B] float32, what is learned from; 0 on a masked row.
+        terminated: [B] bool; the task ended, the return after this step is 0.
+        truncated: [B] bool; the episode was cut, the return after this step is bootstrapped.
+        mask: [B] float32; 0 where the row is no transition (a reset, or a held environment).
+        score: [B] float32, the environment's own reward, which episode returns add up; 0 on a
+            masked row. The reward itself where it is not given.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        observation: Any,
+        reward: tf.Tensor,
+        terminated: tf.Tensor,
+        truncated: tf.Tensor,
+        mask: tf.Tensor,
+        score: tf.Tensor | None = None,
+    ) -> "TimeStep":
+        """Takes the reward for the score unless there is one."""
+        own = reward if score is None else score
+        return super().__new__(cls, observation, reward, terminated, truncated, mask, own)
 
 
 class Trajectory(NamedTuple):
@@ -35,17 +57,43 @@ class Trajectory(NamedTuple):
     Attributes:
         observation: nest of [T+1, B, ...]; row t+1 is the true successor of row t.
         action: nest of [T, B, ...]; as sampled, before any clipping to the space's bounds.
-        reward: [T, B] float32.
+        reward: [T, B] float32, what is learned from.
+        score: [T, B] float32, the environment's own reward; episode returns add it up.
         terminated: [T, B] bool.
         truncated: [T, B] bool.
         mask: [T, B] float32; 0 on rows that are no transition.
         time: [T, B] int32; steps since the start of the episode.
+        log_prob: [T, B] log μ(a_t | s_t) of the behaviour policy, the one that acted; () unless a
+            part asked for it.
+        memory: of the policy's network before row 0, a nest of [B, ...]; () without memory.
     """
 
     observation: Any
     action: Any
     reward: tf.Tensor
+    score: tf.Tensor
     terminated: tf.Tensor
     truncated: tf.Tensor
     mask: tf.Tensor
     time: tf.Tensor
+    log_prob: Any = ()
+    memory: Any = ()
+
+    @property
+    def acted_on(self) -> Any:
+        """The observations that were acted on: a nest of [T, B, ...]."""
+        return tf.nest.map_structure(lambda x: x[:-1], self.observation)
+
+    @property
+    def first(self) -> tf.Tensor:
+        """Marks the rows before which memory starts afresh, [T+1, B] bool."""
+        reset = tf.equal(self.mask, 0.0)
+        return tf.concat([tf.zeros_like(reset[:1]), reset], axis=0)
+
+
+def known(field: Any) -> tf.Tensor | None:
+    """Returns a field that may be absent, or None where it is ().
+
+    Fields are absent as () and not as None, so that loops and maps over nests pass over them.
+    """
+    return None if isinstance(field, tuple) else field

@@ -6,55 +6,27 @@ python -m pgtf.variance --gin_file=variance_slides.gin              the slides' 
 """
 
 import contextlib
-import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING
 
-from absl import app, flags, logging
+from absl import flags
 
-from pgtf.configuration.silence import silenced_tensorflow
+from pgtf import command_line
+from pgtf.configuration.silence import quick_start
+from pgtf.errors import ConfigurationError
 
-with silenced_tensorflow():
-    import gin
-    import keras
-
-    from pgtf import parts as parts
-    from pgtf.configuration import configuration
-    from pgtf.configuration.runtime import runtime
-    from pgtf.errors import ConfigurationError, TrainingError
-    from pgtf.evaluate import restored_trainer
-    from pgtf.laboratory import figure, report
-    from pgtf.laboratory.laboratory import Results, VarianceLaboratory
-    from pgtf.running.loop import environment_failures
-    from pgtf.running.metrics import MetricsWriter
-    from pgtf.running.progress import console
-    from pgtf.running.run_folder import default_folder
+if TYPE_CHECKING:
+    from pgtf.laboratory.laboratory import Results
     from pgtf.trainers.trainer import Trainer
 
 _GIN_FILE = "variance.gin"
 
 
-def define_flags() -> None:
-    """Defines the flags, unless another command of pgtf has defined some of them already."""
-    flags.DEFINE_multi_string(
-        "gin_file",
-        None,
-        f"A gin file, looked up here and among pgtf's own ({_GIN_FILE}); with --run, on top of the"
-        " run's configuration. Repeatable.",
-    )
-    flags.DEFINE_multi_string("gin_param", [], "A binding on top of the files. Repeatable.")
-    flags.DEFINE_alias("gin_bindings", "gin_param")
-    flags.DEFINE_string("run", None, "A run folder; its last checkpoint is what is measured.")
-    flags.DEFINE_string(
-        "logdir", None, "Where the results go. Default: in the run folder, or under runs/."
-    )
-    flags.DEFINE_bool("picture", True, "Whether to draw a picture (needs matplotlib).")
-
-
 def measure(
     gin_files: list[str] | None, parameters: list[str], run: Path | None, logdir: Path | None
-) -> tuple[Results, Path]:
+) -> tuple["Results", Path]:
     """Measures what gin files and bindings describe, and writes CSV and TensorBoard events.
 
     Args:
@@ -71,11 +43,23 @@ def measure(
         ConfigurationError: see its message.
         TrainingError: see its message.
     """
+    with quick_start():
+        import gin
+
+        from pgtf import parts as parts
+        from pgtf.configuration import configuration
+        from pgtf.laboratory import report
+        from pgtf.laboratory.laboratory import VarianceLaboratory
+        from pgtf.running.failures import environment_failures
+        from pgtf.running.metrics import MetricsWriter
+        from pgtf.running.restored import restored_trainer, run_seed
+        from pgtf.running.run_folder import default_folder
+
     asked = None
     if run is None:
         asked = configuration.load(gin_files or [_GIN_FILE], parameters)
         trainer = _fresh_trainer()
-        folder = logdir or default_folder(asked, trainer.environment.name, _seed())
+        folder = logdir or default_folder(asked, trainer.environment.name, run_seed())
     else:
         trainer = restored_trainer(run, gin_files or [], parameters, "--run")
         folder = logdir or run / f"variance-{int(trainer.steps.numpy())}"
@@ -91,9 +75,10 @@ def measure(
         )
         results = configuration.call(
             laboratory.measure,
-            learner=trainer.learner.at(trainer.steps),
+            learner=trainer.learner,
             environment=trainer.environment,
-            seed=_seed(),
+            steps=int(trainer.steps.numpy()),
+            seed=run_seed(),
         )
     if asked is not None:
         for line in asked.warnings():
@@ -110,52 +95,79 @@ def measure(
     return results, folder
 
 
-def main(argv: list[str]) -> None:
-    """Measures and shows; exits with 2 where that cannot be asked for, with 1 where it fails."""
-    asked = flags.FLAGS
-    if not asked["verbosity"].present:
-        logging.set_verbosity(logging.WARNING)
-    # So that modules in the current folder can be imported, whichever command this is.
-    sys.path.append(os.getcwd())
-    if len(argv) > 1:
-        _fail(f"There is no argument {argv[1]!r}; write --gin_file=… or --run=….", 2)
-    paths = [None if x is None else Path(x).expanduser() for x in (asked.run, asked.logdir)]
-    try:
-        if asked.picture:
-            figure.check()
-        results, folder = measure(asked.gin_file, asked.gin_param, *paths)
-        report.show(results, console())
-        if asked.picture:
-            figure.draw(results, folder / "variance.png")
-    except ConfigurationError as error:
-        _fail(str(error), 2)
-    except TrainingError as error:
-        _fail(str(error), 1)
+def main(arguments: Sequence[str]) -> None:
+    """Measures and shows.
+
+    Args:
+        arguments: of the command line, without the command.
+    """
+    asked = _flags()
+    rest = command_line.parse(asked, arguments, __doc__)
+    command_line.no_arguments(rest, "--gin_file=… or --run=…")
+    run, logdir = [None if x is None else Path(x).expanduser() for x in (asked.run, asked.logdir)]
+    if run is None and logdir is not None and (logdir / "checkpoints").exists():
+        raise ConfigurationError(
+            f"--logdir={logdir} is where the results go, and holds a run: write --run={logdir} to"
+            " measure it, or choose another --logdir."
+        )
+    with quick_start():
+        from pgtf.laboratory import figure, report
+        from pgtf.running.progress import console
+
+    if asked.picture:
+        figure.require_matplotlib()
+    results, folder = measure(asked.gin_file, asked.gin_param, run, logdir)
+    report.show(results, console())
+    if asked.picture:
+        figure.draw(results, folder / "variance.png")
     print(f"Tables{' and picture' if asked.picture else ''}: {folder}")
 
 
-def _fresh_trainer() -> Trainer:
+def _flags() -> flags.FlagValues:
+    values = command_line.gin_flags(
+        None,
+        f"A gin file, looked up here and among pgtf's own ({_GIN_FILE}); with --run, on top of the"
+        " run's configuration. Repeatable.",
+    )
+    flags.DEFINE_string(
+        "run", None, "A run folder; its last checkpoint is what is measured.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "logdir",
+        None,
+        "Where the results go. Default: in the run folder, or under runs/.",
+        flag_values=values,
+    )
+    flags.DEFINE_bool(
+        "picture", True, "Whether to draw a picture (needs matplotlib).", flag_values=values
+    )
+    return values
+
+
+def _fresh_trainer() -> "Trainer":
+    import gin
+    import keras
+
+    from pgtf.configuration import configuration
+    from pgtf.configuration.runtime import runtime
+    from pgtf.running.restored import run_seed
+
     configuration.call(gin.get_configurable(runtime))
     # Initializers draw their seeds when gin makes them.
-    keras.utils.set_random_seed(_seed())
+    keras.utils.set_random_seed(run_seed())
     trainer: Trainer | None = configuration.call(lambda: configuration.bound("train.trainer", None))
     if trainer is None:
         raise ConfigurationError(
             "train.trainer is not bound: bind it, or begin your file with include 'a2c.gin'."
         )
-    trainer.build(_seed())
+    trainer.build(run_seed())
     return trainer
 
 
-def _seed() -> int:
-    return configuration.bound("train.seed", 0)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    print(f"pgtf: {message}", file=sys.stderr)
-    sys.exit(code)
+def cli() -> None:
+    """Runs the command line of ``python -m pgtf.variance`` and ``pgtf variance``."""
+    command_line.run_command(main, sys.argv[1:])
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    cli()

@@ -106,6 +106,14 @@ def test_bytes_become_numbers_from_0_to_1() -> None:
     np.testing.assert_allclose(actual, [[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]], rtol=1e-6)
 
 
+def test_bytes_are_scaled_by_the_bounds_of_their_space() -> None:
+    flags = spaces.Box(0, 1, (3,), np.uint8)
+    np.testing.assert_array_equal(features(flags, tf.constant([[0, 1, 1]], tf.uint8)), [[0, 1, 1]])
+    mixed = spaces.Box(np.zeros(3, np.uint8), np.array([0, 4, 255], np.uint8), dtype=np.uint8)
+    actual = features(mixed, tf.constant([[0, 1, 51]], tf.uint8))
+    np.testing.assert_allclose(actual, [[0.0, 0.25, 0.2]], rtol=1e-6)
+
+
 @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 def test_number_of_features_is_gymnasiums(space: spaces.Space[Any]) -> None:
     assert num_features(space) == flatdim(space)

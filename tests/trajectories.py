@@ -59,6 +59,7 @@ def trajectory(
         observation=tf.constant(_single_precision(observations)),
         action=tf.constant(_single_precision(actions)),
         reward=tf.constant(rewards * mask),
+        score=tf.constant(rewards * mask),
         terminated=tf.constant(ends[0] & (mask > 0)),
         truncated=tf.constant(ends[1] & (mask > 0)),
         mask=tf.constant(mask),
@@ -127,9 +128,28 @@ def tables(preferences: npt.ArrayLike, **parts: Any) -> Any:
     return learner
 
 
+def learn(learner: Any, whole: Trajectory, seed: Any = SEED) -> dict[str, Any]:
+    """Updates a learner and counts the steps, as trainers do; returns scalars and targets."""
+    scalars, targets = learner.update(whole, seed)
+    learner.steps.assign_add(int(np.sum(whole.mask)))
+    return scalars | targets._asdict()
+
+
+def loss_of(learner: Any, whole: Trajectory, seed: Any = SEED) -> tuple[Any, dict[str, Any]]:
+    """Returns the loss of a trajectory, and its scalars together with its targets, by name."""
+    loss = learner.objective.whole_loss(whole, seed)
+    return loss.value, loss.scalars | learner.measured(whole, loss) | loss.targets._asdict()
+
+
+def gradients_of(learner: Any, whole: Trajectory, seed: Any = SEED) -> tuple[Any, dict[str, Any]]:
+    """Returns the gradients of a trajectory's loss, and its scalars together with its targets."""
+    gradients, scalars, targets = learner.gradients(whole, seed)
+    return gradients, scalars | targets._asdict()
+
+
 def gradient_of(learner: Any, whole: Trajectory, variable: Any) -> Array:
     """Returns the gradient of the learner's loss by one of its variables."""
-    gradients, _ = learner.gradients(whole, SEED)
+    gradients, *_ = learner.gradients(whole, SEED)
     index = [id(v) for v in learner.trainable_variables].index(id(variable))
     return gradients[index].numpy()
 

@@ -19,8 +19,16 @@ def through_python(x: tf.Tensor) -> tf.Tensor:
 class PythonReturns(LambdaReturn):
     """Returns that call Python."""
 
-    def __call__(self, trajectory: Trajectory, values: tf.Tensor, discount: float) -> tf.Tensor:
-        return through_python(super().__call__(trajectory, values, discount))
+    def __call__(
+        self,
+        trajectory: Trajectory,
+        values: tf.Tensor,
+        discount: float,
+        log_ratio: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        target, _ = super().__call__(trajectory, values, discount, log_ratio)
+        same = through_python(target)
+        return same, same
 
 
 class PythonMLP(MLP):

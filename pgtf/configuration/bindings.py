@@ -5,13 +5,12 @@ import dataclasses
 import difflib
 import re
 import tokenize
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gin import config_parser
 
-import pgtf
 from pgtf.errors import ConfigurationError
 
 
@@ -45,7 +44,7 @@ class Binding:
 
 def shipped_files() -> Path:
     """Returns the folder of the gin files that come with pgtf."""
-    package = Path(pgtf.__file__).parent
+    package = Path(__file__).parents[1]
     installed = package / "gin_configs"
     return installed if installed.is_dir() else package.parent / "gin_configs"
 
@@ -68,11 +67,14 @@ def find(file: str) -> Path:
     )
 
 
-def read_file(file: str, _including: Sequence[Path] = ()) -> dict[str, Binding]:
+def read_file(
+    file: str, seen: list[Path] | None = None, _including: Sequence[Path] = ()
+) -> dict[str, Binding]:
     """Reads the bindings of a gin file and of all that it includes; later ones win.
 
     Args:
         file: looked up as in ``find``.
+        seen: gets the path of every file that is read.
 
     Raises:
         ConfigurationError: a file is missing, cannot be read or is not gin.
@@ -84,7 +86,9 @@ def read_file(file: str, _including: Sequence[Path] = ()) -> dict[str, Binding]:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}") from error
-    return _read(text, str(path), True, [*_including, path.resolve()])
+    seen = [] if seen is None else seen
+    seen.append(path.resolve())
+    return _read(text, str(path), True, seen, [*_including, path.resolve()])
 
 
 def read_text(text: str, source: str) -> dict[str, Binding]:
@@ -97,11 +101,13 @@ def read_text(text: str, source: str) -> dict[str, Binding]:
     Raises:
         ConfigurationError: it is not gin.
     """
-    return _read(text, source, False, [])
+    return _read(text, source, False, [], [])
 
 
 def first_difference(one: str, other: str, ignored: Iterable[str]) -> tuple[str, str, str] | None:
     """Compares two configurations.
+
+    A binding to a macro and one to the macro's value are the same.
 
     Args:
         one: gin text.
@@ -114,23 +120,47 @@ def first_difference(one: str, other: str, ignored: Iterable[str]) -> tuple[str,
     left, right = read_text(one, "one"), read_text(other, "the other")
     for key in sorted({*left, *right} - set(ignored)):
         values = [side[key].value if key in side else "unbound" for side in (left, right)]
-        if values[0] != values[1]:
+        # A macro that one side does not have shows in what it is bound to.
+        if values[0] == values[1] or ("unbound" in values and "." not in key):
+            continue
+        if _resolved(values[0], left) != _resolved(values[1], right):
             return key, values[0], values[1]
     return None
 
 
-def hyperparameters(text: str) -> dict[str, bool | float | str]:
-    """Returns the values of a configuration that TensorBoard's table of hyper-parameters can hold.
+def _resolved(value: str, bindings: Mapping[str, Binding]) -> str:
+    """A value with the macros in it replaced by theirs."""
+    for _ in range(len(bindings)):
+        found = re.fullmatch(r"%([\w/.]+)", value)
+        if found is None or found[1] not in bindings:
+            break
+        value = bindings[found[1]].value
+    return value
+
+
+def hyperparameters(asked: str, operative: str) -> dict[str, bool | float | str]:
+    """Returns what was asked for, as TensorBoard's table of hyper-parameters can hold it.
+
+    Macros stand with the parameters they are bound to. What no part has used is left out, and so
+    are the defaults that nobody bound.
 
     Args:
-        text: gin text, most often the operative configuration.
+        asked: gin text, all bindings of files and command line.
+        operative: gin text, what was used.
     """
+    bindings = read_text(asked, "configuration")
+    used = {short(key) for key in read_text(operative, "operative configuration")}
     table: dict[str, bool | float | str] = {}
-    for key, binding in read_text(text, "operative configuration").items():
+    for key, binding in bindings.items():
+        if "." not in key or short(key) not in used:
+            continue
+        text = binding.value
+        while text.startswith("%") and text[1:] in bindings:
+            text = bindings[text[1:]].value
         try:
-            value = ast.literal_eval(binding.value)
+            value = ast.literal_eval(text)
         except (ValueError, SyntaxError):
-            value = binding.value
+            value = text
         table[short(key)] = value if isinstance(value, bool | int | float) else str(value)
     return table
 
@@ -162,14 +192,16 @@ class _Text(str):
         return str(self)
 
 
-def _read(text: str, source: str, in_file: bool, including: Sequence[Path]) -> dict[str, Binding]:
+def _read(
+    text: str, source: str, in_file: bool, seen: list[Path], including: Sequence[Path]
+) -> dict[str, Binding]:
     bindings: dict[str, Binding] = {}
     line: int | None = None
     try:
         for statement in config_parser.ConfigParser(text, _AsText()):
             line = statement.location.line_num if in_file else None
             if isinstance(statement, config_parser.IncludeStatement):
-                bindings |= read_file(statement.filename, including)
+                bindings |= read_file(statement.filename, seen, including)
             elif isinstance(statement, config_parser.BindingStatement):
                 scope = f"{statement.scope}/" if statement.scope else ""
                 argument = f".{statement.arg_name}" if statement.arg_name else ""

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 import gin
 import keras
 
+from pgtf.configuration import isolation as isolation
+from pgtf.configuration import modules, naming
 from pgtf.configuration import types as binding_types
 from pgtf.configuration.bindings import (
     Binding,
@@ -49,6 +51,8 @@ def register_keras() -> None:
             if inspect.isclass(item) and issubclass(item, base) and item is not base
         }
         for name, item in classes.items():
+            if any(part.__name__ == name for part in item.__subclasses__()):
+                continue  # A part of pgtf extends it, such as PolynomialDecay.
             if name in binding_types.names():  # A part of pgtf has the name, such as Constant.
                 name += base.__name__
             gin.external_configurable(item, name=name, module=module.__name__)
@@ -59,14 +63,20 @@ class Configuration:
     """What the user asked for.
 
     Attributes:
-        name: of the last gin file, without its ending.
+        name: of the first gin file, without its ending: the algorithm's.
+        description: the other gin files and the bindings of the command line, as part of a name.
         text: all bindings in force, as one gin file.
         bindings: where each of them stands, by key.
     """
 
     name: str
+    description: str
     text: str
     bindings: dict[str, Binding]
+
+    def called(self, name: str) -> "Configuration":
+        """Returns the same configuration with a name of the user's for its description."""
+        return dataclasses.replace(self, description=naming.safe(name))
 
     def warnings(self) -> list[str]:
         """Returns a line for each binding of the user's that nothing has used so far.
@@ -81,12 +91,17 @@ class Configuration:
         ]
 
 
-def load(files: Sequence[str], parameters: Sequence[str]) -> Configuration:
-    """Parses gin files and then the parameters of the command line, later ones winning.
+def load(
+    files: Sequence[str], parameters: Sequence[str], source: str = '--gin_param="{}"'
+) -> Configuration:
+    """Parses gin files and then the parameters, later ones winning; earlier loads are forgotten.
+
+    The folders of the files are put on Python's path, for what they import.
 
     Args:
         files: looked up in the current folder, then among those that come with pgtf.
         parameters: bindings.
+        source: what messages call a parameter.
 
     Raises:
         ConfigurationError: a file is missing, a binding names what there is not, or a value is
@@ -94,21 +109,29 @@ def load(files: Sequence[str], parameters: Sequence[str]) -> Configuration:
     """
     if str(shipped_files()) not in gin.config._LOCATION_PREFIXES:
         gin.add_config_file_search_path(str(shipped_files()))
+    gin.clear_config()
     bindings: dict[str, Binding] = {}
-    sources = {parameter: f'--gin_param="{parameter}"' for parameter in parameters}
+    sources = {parameter: source.format(parameter) for parameter in parameters}
+    seen: list[Path] = []
     for file in files:
-        bindings |= read_file(file)
-    for parameter, source in sources.items():
-        bindings |= read_text(parameter, source)
+        bindings |= read_file(file, seen)
+    for parameter, place in sources.items():
+        bindings |= read_text(parameter, place)
+    own = [path for path in seen if not path.is_relative_to(shipped_files().resolve())]
+    folders = modules.put_on_path(own)
     for file in files:
         with _explained(file):
             gin.parse_config_file(str(find(file)))
-    for parameter, source in sources.items():
-        with _explained(source):
+    for parameter, place in sources.items():
+        with _explained(place):
             gin.parse_config(parameter)
     binding_types.check(bindings)
-    name = Path(files[-1]).stem if files else "default"
-    return Configuration(name, gin.config_str(), bindings)
+    return Configuration(
+        Path(files[0]).stem if files else "default",
+        naming.run_name(files, bindings.values()),
+        modules.note(folders) + gin.config_str(),
+        bindings,
+    )
 
 
 def bound(key: str, default: Any) -> Any:
@@ -166,6 +189,9 @@ def _explained(source: str) -> Iterator[None]:
     except KeyError as error:  # A name that two modules have; gin loses the words on the way.
         cause = error.__cause__ or error.__context__ or error
         raise ConfigurationError(f"{source}: {cause.args[0]}") from error
+    except ModuleNotFoundError as error:
+        message = f"{_explain(str(error), source).rstrip('.')}. {modules.looked_for()}"
+        raise ConfigurationError(message) from error
     except (ValueError, SyntaxError, OSError, ImportError) as error:
         raise ConfigurationError(_explain(str(error), source)) from error
     finally:

@@ -8,6 +8,7 @@ import gin
 import tensorflow as tf
 
 from pgtf.configuration.configuration import bound
+from pgtf.configuration.unmade import bound_part, needs
 from pgtf.errors import ConfigurationError
 
 _COPIES_A_THREAD = 32  # Compiled environments that keep one thread busy.
@@ -29,8 +30,7 @@ def runtime(
         intra_op_threads: threads that share one operation; 0 for one a core. When unbound, 1, or
             for many copies of a compiled environment up to one a core.
         inter_op_threads: operations that run side by side; 0 for one a core. When unbound, as many
-            as ``AsynchronousTrainer.num_workers`` is bound to, which is what it takes for all
-            workers to run, or else 1.
+            as the trainer has threads: 1, or the workers of A3C.
         compilation_cache: a folder of compiled programs, which spares a later run of the same
             configuration on the same processor most of its compilation. TensorFlow stops with an
             error when a file in it is damaged: remove the folder then.
@@ -38,13 +38,13 @@ def runtime(
     Raises:
         ConfigurationError: a number is negative, or the folder cannot be written.
     """
-    workers = max(1, bound("AsynchronousTrainer.num_workers", 1))
-    copies = bound("CompiledEnvironment.num_envs", 1) * bound("train.num_seeds", 1)
+    threads, copies = needs(bound_part("train.trainer"))
     if intra_op_threads is None:
-        most = (os.cpu_count() or 1) // workers
+        most = (os.cpu_count() or 1) // max(1, threads)
+        copies *= bound("train.num_seeds", 1)
         intra_op_threads = max(1, min(most, copies // _COPIES_A_THREAD))
     if inter_op_threads is None:
-        inter_op_threads = workers
+        inter_op_threads = max(1, threads)
     if intra_op_threads < 0 or inter_op_threads < 0:
         raise ConfigurationError("runtime's thread numbers must be 0 or more.")
     if intra_op_threads == 1:

@@ -22,6 +22,7 @@ _WORDS: dict[Any, str] = {
     bool: "True or False",
     type(None): "None",
 }
+_MOST_NAMED = 6
 _CALLED: tuple[Any, ...] = (collections.abc.Callable, type)
 
 
@@ -62,6 +63,11 @@ def check(bindings: Mapping[str, Binding]) -> None:
             )
 
 
+def followed(value: Any) -> Any:
+    """A bound value, or the value of the macro that is bound."""
+    return _macro_value("/".join(value.scopes)) if _is_macro(value) else value
+
+
 class _Unknown:
     """Stands for the value of a macro that has none."""
 
@@ -73,6 +79,11 @@ def parameters(selector: str) -> dict[str, inspect.Parameter]:
     """Returns the parameters of a configurable, by name."""
     signature = inspect.signature(_construction(_configurable(selector).wrapped))
     return {name: p for name, p in signature.parameters.items() if name != "self"}
+
+
+def accepted(selector: str, parameter: str) -> str:
+    """Returns the values that can be bound to a parameter, in words."""
+    return _describe(_annotation(selector, parameter), _MOST_NAMED)
 
 
 def names() -> list[str]:
@@ -189,14 +200,14 @@ def _fits(value: Any, expected: Any) -> bool:
 def _reference_fits(reference: Any, kind: type) -> bool:
     if kind is _Reference:
         return True
-    made = _made_by(reference.configurable.wrapped)
+    made = made_by(reference.configurable.wrapped)
     unsaid = made is inspect.Signature.empty or not inspect.isclass(made)
     if kind in _CALLED:
         return not reference.evaluate or unsaid or _has_call(made)
     return reference.evaluate and (unsaid or issubclass(made, kind))
 
 
-def _made_by(target: Any) -> Any:
+def made_by(target: Any) -> Any:
     """The class of what a configurable makes, ``Signature.empty`` where it does not say."""
     if inspect.isclass(target):
         return target
@@ -207,13 +218,16 @@ def _has_call(kind: type) -> bool:
     return any("__call__" in vars(base) for base in kind.__mro__)
 
 
-def _describe(expected: Any) -> str:
+def _describe(expected: Any, most: int | None = None) -> str:
+    """What a parameter takes, in words; where more than ``most`` parts fit, their kind."""
     origin, arguments = typing.get_origin(expected), typing.get_args(expected)
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(_describe(each) for each in arguments if each is not _Reference)
+        return " or ".join(_describe(each, most) for each in arguments if each is not _Reference)
     if origin is typing.Literal:
         return "one of " + ", ".join(map(repr, arguments))
     kind = origin or expected
+    if kind is Any or not inspect.isclass(kind):
+        return "any value"
     if kind in _WORDS:
         return _WORDS[kind]
     if kind in _CALLED:
@@ -221,16 +235,19 @@ def _describe(expected: Any) -> str:
     if issubclass(kind, collections.abc.Mapping):
         return "a dictionary"
     if issubclass(kind, tuple) or kind in (list, collections.abc.Sequence):
-        items = f" with {_describe(arguments[0])} for each item" if arguments else ""
+        items = f" with {_describe(arguments[0], most)} for each item" if arguments else ""
         return f"a list or tuple{items}"
-    return ", ".join(f"@{part}()" for part in _parts(kind)) or f"a {kind.__name__}"
+    fitting = _parts(kind)
+    if most is not None and len(fitting) > most:
+        return f"any {kind.__name__}"
+    return ", ".join(f"@{part}()" for part in fitting) or f"a {kind.__name__}"
 
 
 def _parts(kind: type) -> list[str]:
     """The names of the registered parts of a kind."""
     found = []
     for selector, configurable in gin.config._REGISTRY.items():
-        made = _made_by(configurable.wrapped)
+        made = made_by(configurable.wrapped)
         if inspect.isclass(made) and issubclass(made, kind):
             found.append(selector.split(".")[-1])
     return sorted(found)

@@ -1,12 +1,17 @@
 """The contract of an environment: B copies of one task, stepped by graph operations."""
 
 import abc
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
+import keras
 import tensorflow as tf
 
-from pgtf.trajectory import TimeStep
+from pgtf.configuration.unmade import Needs, Unmade, needs
+from pgtf.environments.groups import BlockGroups, Groups, VectorisedGroups
+from pgtf.errors import ConfigurationError
+from pgtf.trajectory import TimeStep, Trajectory
 
 
 class Environment(abc.ABC):
@@ -18,6 +23,7 @@ class Environment(abc.ABC):
         num_envs: B.
         compiled: whether ``reset`` and ``step`` are TensorFlow all through, so that XLA can compile
             them; otherwise they call Python.
+        seeds_each: whether ``reset`` gives each copy the seed that is meant for it.
         time_limit: steps after which an episode is truncated, or None where there is no such limit.
         name: what run folders and messages call the task.
     """
@@ -26,15 +32,29 @@ class Environment(abc.ABC):
     action_space: gym.Space
     num_envs: int
     compiled: bool = False
+    seeds_each: bool = True
     time_limit: int | None = None
     name: str
+
+    @classmethod
+    def needs(cls, bound: Unmade) -> Needs:
+        """Returns what an environment needs of TensorFlow, before it is made.
+
+        Args:
+            bound: what is bound to its parameters.
+        """
+        inner = bound.part("environment")
+        if inner is not None:
+            return needs(inner)
+        return Needs(copies=bound.argument("num_envs", 0) if cls.compiled else 0)
 
     @abc.abstractmethod
     def reset(self, seed: tf.Tensor) -> tuple[Any, Any]:
         """Starts every copy afresh.
 
         Args:
-            seed: int32 [2], a stateless seed.
+            seed: int32 [2], a stateless seed. Environments that are not compiled also take [N, 2],
+                one for each of N equal blocks of copies, which start alike where their seeds are.
 
         Returns:
             The state (a nest of tensors that ``step`` takes) and the first observation, a nest of
@@ -58,8 +78,54 @@ class Environment(abc.ABC):
         """
 
     @abc.abstractmethod
-    def replicate(self, num_envs: int) -> "Environment":
-        """Returns a fresh environment of the same task with another number of copies."""
+    def replicate(self, num_envs: int, frozen: bool = False) -> "Environment":
+        """Returns a fresh environment of the same task with another number of copies.
+
+        Args:
+            num_envs: copies in the new environment.
+            frozen: whether it only reads ``variables``, which both share, and never moves them; an
+                evaluation uses such a copy.
+        """
+
+    @property
+    def longest_episode(self) -> int | None:
+        """Steps in the longest possible episode, or None where that is unknown or unbounded."""
+        return self.time_limit
+
+    @property
+    def variables(self) -> Sequence[keras.Variable]:
+        """What the environment has learned of itself (running statistics), for checkpoints."""
+        return ()
+
+    def adapt(self, trajectory: Trajectory) -> None:
+        """Moves ``variables`` by a trajectory that has been learned from.
+
+        Args:
+            trajectory: [T, B], as the learner saw it.
+        """
+        del trajectory
+
+    def grouped(self, num_groups: int) -> Groups:
+        """Returns N groups of B copies each, for the N members of a population."""
+        if self.compiled:
+            return VectorisedGroups(self)
+        return BlockGroups(self.replicate(num_groups * self.num_envs), num_groups)
+
+    def drawn(self) -> "Environment":
+        """Returns one copy of the same task that can ``render`` itself.
+
+        Raises:
+            ConfigurationError: there is no picture of this task.
+        """
+        raise ConfigurationError(f"{self.name} cannot be filmed: it does not draw itself.")
+
+    def render(self) -> Any:
+        """Returns a picture of the first copy, [height, width, 3] or [height, width] uint8.
+
+        Raises:
+            ConfigurationError: the copies cannot draw themselves.
+        """
+        raise ConfigurationError(f"{self.name} has no picture of itself to render.")
 
     @property
     def failure(self) -> Exception | None:

@@ -1,17 +1,40 @@
 """N groups of E copies of one environment: every member of a population plays in its own."""
 
 import abc
-from typing import Any
+from typing import Any, Protocol
 
 import tensorflow as tf
 
-from pgtf.environments.environment import Environment
-from pgtf.environments.gym import GymEnvironment
 from pgtf.trajectory import TimeStep
 
 
+class Copies(Protocol):
+    """The part of an ``Environment`` that groups are made of."""
+
+    num_envs: int
+
+    @property
+    def seeds_each(self) -> bool:
+        """Whether ``reset`` gives each copy the seed that is meant for it."""
+
+    def reset(self, seed: tf.Tensor) -> tuple[Any, Any]:
+        """See ``Environment.reset``."""
+
+    def step(self, state: Any, action: Any, held: tf.Tensor | None = None) -> tuple[Any, TimeStep]:
+        """See ``Environment.step``."""
+
+    def close(self) -> None:
+        """See ``Environment.close``."""
+
+
 class Groups(abc.ABC):
-    """The contract of ``Environment`` with a leading axis for the group: [N, E, ...]."""
+    """The contract of ``Environment`` with a leading axis for the group: [N, E, ...].
+
+    Attributes:
+        seeds_each: whether groups with equal seeds meet the same episodes.
+    """
+
+    seeds_each: bool = True
 
     @abc.abstractmethod
     def reset(self, seeds: tf.Tensor) -> tuple[Any, Any]:
@@ -42,14 +65,14 @@ class Groups(abc.ABC):
         return
 
 
-class CompiledGroups(Groups):
+class VectorisedGroups(Groups):
     """Groups of a compiled environment: one of E copies, vectorised over N states.
 
     Args:
         environment: of E copies.
     """
 
-    def __init__(self, environment: Environment):
+    def __init__(self, environment: Copies):
         self._environment = environment
 
     def reset(self, seeds: tf.Tensor) -> tuple[Any, Any]:
@@ -61,8 +84,8 @@ class CompiledGroups(Groups):
         return tf.vectorized_map(lambda each: self._environment.step(*each), (state, action, held))
 
 
-class GymGroups(Groups):
-    """Groups of a Gymnasium environment: blocks of one with N · E copies.
+class BlockGroups(Groups):
+    """Groups of an environment that is not compiled: blocks of one with N · E copies.
 
     Args:
         environment: of N · E copies.
@@ -72,8 +95,9 @@ class GymGroups(Groups):
         environment: the one given.
     """
 
-    def __init__(self, environment: GymEnvironment, num_groups: int):
+    def __init__(self, environment: Copies, num_groups: int):
         self.environment = environment
+        self.seeds_each = environment.seeds_each
         self._shape = [num_groups, environment.num_envs // num_groups]
 
     def reset(self, seeds: tf.Tensor) -> tuple[Any, Any]:

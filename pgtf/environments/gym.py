@@ -1,9 +1,10 @@
-"""Gymnasium environments, stepped from inside the graph by one Python call a step."""
+"""Gymnasium environments: how they are found, made and wrapped."""
 
 import contextlib
 import difflib
 import importlib
 import inspect
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,15 +12,12 @@ from typing import Any
 
 import gin
 import gymnasium as gym
-import tensorflow as tf
 
 from pgtf.environments import mujoco_warnings
 from pgtf.environments.environment import Environment
-from pgtf.environments.interpreter import keep_thread_state
-from pgtf.environments.vector import EnvironmentFailure, EnvironmentLoop, LibraryVector
+from pgtf.environments.hosted import Host, HostedEnvironment
+from pgtf.environments.vector import EnvironmentLoop, LibraryVector
 from pgtf.errors import ConfigurationError
-from pgtf.spaces import bounded, specification
-from pgtf.trajectory import TimeStep
 
 # What a complaint about a missing package contains, and the extra of pgtf that brings the package.
 _EXTRAS = {
@@ -37,7 +35,7 @@ _MODULES = {"ALE": "ale_py"}
 
 
 @gin.register
-class GymEnvironment(Environment):
+class GymEnvironment(HostedEnvironment):
     """B copies of any Gymnasium environment.
 
     Args:
@@ -75,19 +73,17 @@ class GymEnvironment(Environment):
                 f"GymEnvironment.vectorization must be one of {', '.join(modes)}, not"
                 f" {vectorization!r}."
             )
-        self.name = id
-        self.num_envs = num_envs
         self.kwargs = dict(kwargs or {})
         self.wrappers = tuple(wrappers)
         self._vectorization = vectorization
-        with _clear_errors(id):
-            self._host = self._make(vectorization)
-        self.observation_space = self._host.observation_space
-        self.action_space = self._host.action_space
-        self._observation_spec = specification(self.observation_space)
-        specification(self.action_space)
+        super().__init__(id, num_envs)
 
-    def _make(self, vectorization: str) -> EnvironmentLoop | LibraryVector:
+    def make_host(self) -> Host:
+        """Makes the copies as ``vectorization`` says."""
+        with _clear_errors(self.name):
+            return self._make(self._vectorization)
+
+    def _make(self, vectorization: str) -> Host:
         spec = _imported_spec(self.name)
         if vectorization == "auto":
             few = _FASTER_ONE_BY_ONE.get(str(spec.vector_entry_point), 0)
@@ -117,96 +113,23 @@ class GymEnvironment(Environment):
             env = wrapper(env)
         return env
 
-    def reset(self, seed: tf.Tensor) -> tuple[Any, Any]:
-        """Resets every copy, each with a seed of its own.
-
-        Args:
-            seed: int32 [2]; or [N, 2], one for each of N equal blocks of copies, which then start
-                alike where their seeds are alike (if ``seeds_each``).
-        """
-        leaves = self._numpy(lambda seed: self._host.reset(seed), [seed], with_signals=False)
-        return tf.zeros(()), tf.nest.pack_sequence_as(self._observation_spec, leaves)
-
-    def step(self, state: Any, action: Any, held: tf.Tensor | None = None) -> tuple[Any, TimeStep]:
-        """Steps every copy; the state is a token, the environments keep their own."""
-        inputs = tf.nest.flatten(bounded(self.action_space, action))
-        if held is None:
-
-            def move(*action: Any) -> Any:
-                return self._host.step(action)
-        else:
-            inputs = [held, *inputs]
-
-            def move(*held_and_action: Any) -> Any:
-                return self._host.step(held_and_action[1:], held_and_action[0])
-
-        *observation, signals = self._numpy(move, inputs, with_signals=True)
-        signals.set_shape((4, self.num_envs))
-        reward, terminated, truncated, mask = tf.unstack(signals)
-        observation = tf.nest.pack_sequence_as(self._observation_spec, observation)
-        return state, TimeStep(observation, reward, terminated > 0, truncated > 0, mask)
-
-    def _numpy(
-        self, function: Callable[..., Any], inputs: list[tf.Tensor], with_signals: bool
-    ) -> list[tf.Tensor]:
-        specs = tf.nest.flatten(self._observation_spec)
-        dtypes = [spec.dtype for spec in specs] + [tf.float32] * with_signals
-
-        def call(*arrays: Any) -> Any:
-            keep_thread_state()
-            return function(*arrays)
-
-        outputs = tf.numpy_function(call, inputs, dtypes)
-        if not isinstance(outputs, list):  # Outside a graph, TensorFlow unwraps a list of one.
-            outputs = [outputs]
-        for output, spec in zip(outputs, specs, strict=False):
-            output.set_shape((self.num_envs, *spec.shape))
-        return outputs
-
-    def replicate(self, num_envs: int) -> "GymEnvironment":
+    def replicate(self, num_envs: int, frozen: bool = False) -> "GymEnvironment":
         """Returns a fresh environment of the same task with another number of copies."""
+        del frozen
         return GymEnvironment(self.name, num_envs, self.kwargs, self.wrappers, self._vectorization)
 
-    @property
-    def seeds_each(self) -> bool:
-        """Whether a reset can give each copy the seed that is meant for it."""
-        return self._host.seeds_each
-
-    @property
-    def observes_frames(self) -> bool:
-        """Whether a vectorised implementation makes the pictures that are observed (Atari)."""
-        return isinstance(self._host, LibraryVector) and self._host.stacks_frames
+    def drawn(self) -> Environment:
+        """Returns one copy that draws itself, or shows what it observes (Atari)."""
+        if self.observes_frames:
+            return super().drawn()
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # A picture needs no screen.
+        kwargs = self.kwargs | {"render_mode": "rgb_array"}
+        return GymEnvironment(self.name, 1, kwargs, self.wrappers, "loop")
 
     def render(self) -> Any:
-        """Returns a picture of the first copy, [height, width, 3] uint8.
-
-        Of stacked grey frames, [frames, height, width], it is the newest, [height, width].
-
-        Raises:
-            ConfigurationError: the copies cannot draw themselves.
-        """
+        """Returns a picture of the first copy; see ``HostedEnvironment.render``."""
         with _clear_errors(self.name):
-            frame = self._host.render()
-        if frame is None:
-            raise ConfigurationError(f"{self.name} has no picture of itself to render.")
-        return frame
-
-    @property
-    def failure(self) -> EnvironmentFailure | None:
-        """What the environment's own code raised in the last call, if it did."""
-        return self._host.failure
-
-    def renew(self) -> None:
-        """Makes every copy anew; graphs that step them go on with the new ones, from a reset."""
-        # What has failed may fail again when it is closed.
-        with contextlib.suppress(Exception):
-            self._host.close()
-        with _clear_errors(self.name):
-            self._host = self._make(self._vectorization)
-
-    def close(self) -> None:
-        """Closes every copy."""
-        self._host.close()
+            return super().render()
 
 
 def register_wrappers() -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+from collections.abc import Callable
 
 
 def tell_once() -> None:
@@ -14,13 +15,15 @@ def tell_once() -> None:
         import mujoco
 
         if mujoco.get_mju_user_warning() is None:
-            mujoco.set_mju_user_warning(_say)
+            mujoco.set_mju_user_warning(_teller())
 
 
-_said: set[str] = set()
+def _teller() -> Callable[[str], None]:
+    told: set[str] = set()
 
+    def tell(message: str) -> None:
+        if message not in told:
+            told.add(message)
+            print(f"MuJoCo: {message}", file=sys.stderr)
 
-def _say(message: str) -> None:
-    if message not in _said:
-        _said.add(message)
-        print(f"MuJoCo: {message}", file=sys.stderr)
+    return tell

@@ -73,9 +73,11 @@ class EnvironmentLoop:
 
     Attributes:
         seeds_each: whether ``reset`` gives each environment a seed of its own.
+        stacks_frames: whether observations are grey pictures in a stack.
     """
 
     seeds_each = True
+    stacks_frames = False
 
     def __init__(self, makers: Sequence[Callable[[], gym.Env]]):
         self._envs = [make() for make in makers]

@@ -11,7 +11,7 @@ from pgtf.graph.parameters import substituted
 from pgtf.policies.policy import Policy
 
 
-class Episodes(NamedTuple):
+class PlayedEpisodes(NamedTuple):
     """One episode for each environment of each member.
 
     Attributes:
@@ -25,10 +25,10 @@ class Episodes(NamedTuple):
     statistics: list[tf.Tensor]
 
 
-Act = Callable[[Sequence[tf.Tensor], Any, tf.Tensor], Any]
+MembersAct = Callable[[Sequence[tf.Tensor], Any, Any, tf.Tensor], tuple[Any, Any]]
 
 
-def members_act(policy: Policy) -> Act:
+def members_act(policy: Policy) -> MembersAct:
     """Returns a function that lets N members act at once, each with its own weights.
 
     Args:
@@ -36,16 +36,20 @@ def members_act(policy: Policy) -> Act:
 
     Returns:
         A function of the weights (for each trainable variable [N, *shape]), the observation (a
-        nest of [N, E, ...]) and seeds, int32 [N, 2]; it samples the action, a nest of [N, E, ...].
+        nest of [N, E, ...]), the memory likewise and seeds, int32 [N, 2]; it samples the action, a
+        nest of [N, E, ...], and returns it with the next memory.
     """
 
-    def act(weights: Sequence[tf.Tensor], observation: Any, seeds: tf.Tensor) -> Any:
-        return tf.vectorized_map(member, (list(weights), observation, seeds))
+    def act(
+        weights: Sequence[tf.Tensor], observation: Any, memory: Any, seeds: tf.Tensor
+    ) -> tuple[Any, Any]:
+        return tf.vectorized_map(member, (list(weights), observation, memory, seeds))
 
-    def member(inputs: tuple[list[tf.Tensor], Any, tf.Tensor]) -> Any:
-        weights, observation, seed = inputs
+    def member(inputs: tuple[Any, ...]) -> tuple[Any, Any]:
+        weights, observation, memory, seed = inputs
         with substituted(policy.trainable_variables, weights):
-            return policy.act(observation, seed)
+            decision = policy.act(observation, memory, seed)
+        return decision.action, decision.memory
 
     return act
 
@@ -53,11 +57,11 @@ def members_act(policy: Policy) -> Act:
 def play(
     groups: Groups,
     policy: Policy,
-    act: Act,
+    act: MembersAct,
     weights: Sequence[tf.Tensor],
     seeds: tf.Tensor,
     max_steps: int,
-) -> Episodes:
+) -> PlayedEpisodes:
     """Plays one episode in every environment.
 
     Running statistics of the policy's network stand still meanwhile, so that all members are
@@ -73,21 +77,29 @@ def play(
     """
     state, observation = groups.reset(seeds)
     shape = tf.nest.flatten(observation)[0].shape[:2]
+    memory = tf.nest.map_structure(
+        lambda x: tf.repeat(x[tf.newaxis], shape[0], axis=0), policy.initial_memory(shape[1])
+    )
 
     def move(
-        t: tf.Tensor, active: tf.Tensor, state: Any, observation: Any, episodes: Episodes
+        t: tf.Tensor,
+        active: tf.Tensor,
+        state: Any,
+        observation: Any,
+        memory: Any,
+        episodes: PlayedEpisodes,
     ) -> tuple[Any, ...]:
-        action = act(weights, observation, seeds + tf.stack([1 + t, 0]))
+        action, memory = act(weights, observation, memory, seeds + tf.stack([1 + t, 0]))
         state, step = groups.step(state, action, ~active)
-        episodes = Episodes(
-            episodes.returns + step.reward,
+        episodes = PlayedEpisodes(
+            episodes.returns + step.score,
             episodes.lengths + tf.cast(step.mask, tf.int32),
             _adapted(policy, episodes.statistics, observation, step.mask),
         )
         active &= ~(step.terminated | step.truncated)
-        return t + 1, active, state, step.observation, episodes
+        return t + 1, active, state, step.observation, memory, episodes
 
-    first = Episodes(
+    first = PlayedEpisodes(
         tf.zeros(shape),
         tf.zeros(shape, tf.int32),
         [tf.convert_to_tensor(variable.value) for variable in policy.non_trainable_variables],
@@ -95,7 +107,7 @@ def play(
     *_, episodes = tf.while_loop(
         lambda t, active, *rest: tf.reduce_any(active) & (t < max_steps),
         move,
-        (tf.constant(0), tf.ones(shape, tf.bool), state, observation, first),
+        (tf.constant(0), tf.ones(shape, tf.bool), state, observation, memory, first),
     )
     return episodes
 

@@ -8,7 +8,7 @@ from pgtf.environments.environment import Environment
 from pgtf.graph.compilation import Compilation
 from pgtf.policies.policy import Policy
 from pgtf.rollouts.episodes import Episodes
-from pgtf.rollouts.unroll import start
+from pgtf.rollouts.unroll import Behaviour, start
 from pgtf.trajectory import Trajectory
 
 _GYMNASIUM_ENVS = 32
@@ -37,12 +37,13 @@ def collect(
     """
     size = count if environment.compiled else min(count, _GYMNASIUM_ENVS)
     rounds = -(-count // size)
-    copies = environment.replicate(size)
+    copies = environment.replicate(size, frozen=True)
     rollout = Episodes(max_steps=max_steps)
     act = compilation.function(policy.act)
+    behaviour = Behaviour(act, policy.initial_memory(size))
 
     def play(seed: tf.Tensor) -> Trajectory:
-        return rollout.collect(copies, act, start(copies, seed), seed)[1]
+        return rollout.collect(copies, behaviour, start(copies, seed), seed)[1]
 
     program = compilation.function(play, environment.compiled)
     seeds = [tf.random.experimental.stateless_fold_in(seed, i) for i in range(rounds)]
@@ -77,8 +78,10 @@ def _resized(trajectory: Trajectory, rows: int) -> Trajectory:
         observation=all_fitted(trajectory.observation, rows + 1, blank=False),
         action=all_fitted(trajectory.action, rows, blank=False),
         reward=fitted(trajectory.reward, rows, blank=True),
+        score=fitted(trajectory.score, rows, blank=True),
         terminated=fitted(trajectory.terminated, rows, blank=True),
         truncated=fitted(trajectory.truncated, rows, blank=True),
         mask=fitted(trajectory.mask, rows, blank=True),
         time=fitted(trajectory.time, rows, blank=False),
+        memory=trajectory.memory,
     )

@@ -44,7 +44,7 @@ class Combination:
         self.discount = discount
         self.reduction = reduction
         self.curve = curve
-        if critic is None and not isinstance(self.returns, MonteCarlo):
+        if critic is None and self.returns.bootstraps:
             raise ConfigurationError(
                 f"Combination {name!r}: {type(self.returns).__name__} bootstraps from a critic, and"
                 " there is none: bind Combination.critic = @VCritic()."

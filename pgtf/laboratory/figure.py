@@ -10,7 +10,7 @@ from pgtf.laboratory.laboratory import Results
 from pgtf.laboratory.statistics import Interval
 
 
-def check() -> None:
+def require_matplotlib() -> None:
     """Makes sure that pictures can be drawn.
 
     Raises:

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -36,7 +35,7 @@ def trajectory_gradients(
         for first in range(0, count, size):
             # All parts have one shape, so that one program serves them: the last one looks back.
             begin = min(first, count - size)
-            part = columns(begin, begin + size, trajectory, signal)
+            part = (columns(trajectory, begin, begin + size), signal[:, begin : begin + size])
             computed = compilation.run(functools.partial(compute, *part))
             parts.append(computed.numpy()[first - begin :])
         return np.concatenate(parts)
@@ -44,6 +43,8 @@ def trajectory_gradients(
     return gradients
 
 
-def columns(first: int, last: int, *nests: Any) -> tuple[Any, ...]:
-    """Returns columns ``first`` to ``last`` - 1 of nests of [T, B, ...]."""
-    return tuple(tf.nest.map_structure(lambda x: x[:, first:last], nests))
+def columns(trajectory: Trajectory, first: int, last: int) -> Trajectory:
+    """Returns environments ``first`` to ``last`` - 1 of a trajectory."""
+    cut = tf.nest.map_structure(lambda x: x[:, first:last], trajectory._replace(memory=()))
+    memory = tf.nest.map_structure(lambda x: x[first:last], trajectory.memory)
+    return cut._replace(memory=memory)

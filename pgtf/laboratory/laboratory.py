@@ -124,12 +124,13 @@ class VarianceLaboratory:
         self.confidence = confidence
         self._compilation = Compilation(jit_compile, "VarianceLaboratory.jit_compile")
 
-    def measure(self, learner: Learner, environment: Environment, seed: int) -> Results:
+    def measure(self, learner: Learner, environment: Environment, steps: int, seed: int) -> Results:
         """Collects trajectories and measures every combination on them.
 
         Args:
             learner: built; its policy acts, and none of its weights is moved.
             environment: the task; it is replicated.
+            steps: environment steps that the policy was trained for.
             seed: of the trajectories and of the bootstrap.
 
         Raises:
@@ -176,10 +177,10 @@ class VarianceLaboratory:
         ended = trajectory.terminated | trajectory.truncated
         return Results(
             environment=environment.name,
-            steps=int(learner.steps.numpy()),
+            steps=steps,
             num_trajectories=count,
             num_parameters=sum(int(np.prod(v.shape)) for v in learner.policy.trainable_variables),
-            mean_return=float(trajectory.reward.numpy().sum(0).mean()),
+            mean_return=float(trajectory.score.numpy().sum(0).mean()),
             mean_length=float(trajectory.mask.numpy().sum(0).mean()),
             unfinished=int((~ended.numpy().any(0)).sum()),
             explained_variance=signals.explained_variance,

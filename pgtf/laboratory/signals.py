@@ -1,5 +1,6 @@
 """What multiplies ∇ log π under a combination, with baselines and critics fitted across halves."""
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -14,7 +15,8 @@ from pgtf.laboratory.value_fit import ValueFit, restore
 from pgtf.learning.critics import Critic, Estimates
 from pgtf.learning.estimators import MonteCarlo
 from pgtf.learning.learner import Learner
-from pgtf.learning.objective import Evaluation
+from pgtf.learning.objective import ForwardPass, Objective
+from pgtf.learning.targets import Batch
 from pgtf.losses import explained_variance
 from pgtf.trajectory import Trajectory
 
@@ -59,13 +61,18 @@ class Signals:
         fit: ValueFit,
         reduction: str,
     ):
-        self._learner = learner.variant(entropy_bonus=None, reduction=reduction)
+        self._learner = learner
+        self._objective = dataclasses.replace(
+            learner.objective, entropy_bonus=None, reduction=reduction
+        )
         self._spaces = spaces
         self._fit = fit
         count = trajectory.mask.shape[1]
         self._whole = trajectory
-        halves = [columns(0, count // 2, trajectory), columns(count // 2, count, trajectory)]
-        self._halves: list[Trajectory] = [half for (half,) in halves]
+        self._halves = [
+            columns(trajectory, 0, count // 2),
+            columns(trajectory, count // 2, count),
+        ]
         self._seed = tf.constant(_SEED, tf.int32)
         self._log_probs = [self._log_prob(half) for half in self._halves]
         self._fresh: dict[int, list[np.ndarray]] = {}
@@ -84,7 +91,8 @@ class Signals:
             ConfigurationError: its parts do not fit each other, or share weights with the learner.
         """
         self._build(combination)
-        view = self._learner.variant(
+        view = dataclasses.replace(
+            self._objective,
             critic=combination.critic,
             baseline=combination.baseline,
             returns=combination.returns,
@@ -108,9 +116,9 @@ class Signals:
 
     def as_configured(self) -> Signal:
         """Returns the signal of the learner as it stands, with its own critic and baseline."""
-        loss = tf.function(_advantage_and_returns(self._learner), autograph=False)
+        loss = tf.function(_advantage_and_returns(self._objective), autograph=False)
         log_prob = tf.concat(self._log_probs, axis=1)
-        return self._weighted(self._learner, loss(self._whole, log_prob, self._seed)[0])
+        return self._weighted(self._objective, loss(self._whole, log_prob, self._seed)[0])
 
     def _build(self, combination: Combination) -> None:
         """Makes the variables of a combination's parts, where they are not made yet."""
@@ -131,18 +139,19 @@ class Signals:
             own = part.variables if isinstance(part, Critic) else _own(combination)
             self._fresh[id(part)] = [variable.numpy() for variable in own]
 
-    def _weighted(self, view: Learner, advantage: tf.Tensor) -> Signal:
+    def _weighted(self, view: Objective, advantage: tf.Tensor) -> Signal:
         weight, share = view.step_weights(self._whole)
         # Where a step does not count, its advantage may be anything.
         return Signal(tf.where(weight > 0, weight * advantage, 0.0), share)
 
     def _discount(self, combination: Combination) -> float:
         own = combination.discount
-        return self._learner.discount if own is None else own
+        return self._objective.discount if own is None else own
 
     def _log_prob(self, half: Trajectory) -> tf.Tensor:
-        observation = tf.nest.map_structure(lambda x: x[:-1], half.observation)
-        return self._learner.policy.distribution(observation).log_prob(half.action)
+        policy = self._objective.policy
+        distribution = policy.unrolled(half.acted_on, half.first[:-1], half.memory)
+        return distribution.log_prob(half.action)
 
     def _install(self, regressor: Critic, combination: Combination, half: int) -> None:
         """Gives a regressor the weights that were fitted on the half that is not this one."""
@@ -153,8 +162,8 @@ class Signals:
         restore(regressor.variables, self._fitted[key])
 
     def _fit_on(self, regressor: Critic, discount: float, half: int, other: int) -> list[Any]:
-        view = self._learner.variant(
-            critic=None, baseline=None, returns=MonteCarlo(), discount=discount
+        view = dataclasses.replace(
+            self._objective, critic=None, baseline=None, returns=MonteCarlo(), discount=discount
         )
         loss = tf.function(_advantage_and_returns(view), autograph=False)
         masks = [tf.cast(view.step_weights(each)[0] > 0, tf.float32) for each in self._halves]
@@ -167,7 +176,7 @@ class Signals:
             fresh = self._fresh[id(regressor)] = [x.numpy() for x in regressor.variables]
         restore(regressor.variables, fresh)
         self._fit.run(regressor, self._halves[half], returns[half], masks[half])
-        prediction = regressor.predict(self._halves[other])
+        prediction = regressor.predict(Batch.whole(self._halves[other]))
         explained = explained_variance(prediction, returns[other], masks[other])
         self._explained.setdefault(discount, []).append(float(explained))
         return [variable.numpy() for variable in regressor.variables]
@@ -181,15 +190,17 @@ def _own(combination: Combination) -> list[keras.Variable]:
     return [v for v in baseline.variables if id(v) not in others] if baseline is not None else []
 
 
-def _advantage_and_returns(view: Learner) -> Any:
+def _advantage_and_returns(view: Objective) -> Any:
     """What the learner's loss makes of a trajectory: advantages and returns, [T, B] each."""
 
     def compute(trajectory: Trajectory, log_prob: tf.Tensor, seed: tf.Tensor) -> Any:
         estimates: Estimates | None = None
         if view.critic is not None:
             estimates = view.critic.evaluate(trajectory, view.policy, seed)
-        known = Evaluation(log_prob, tf.zeros_like(log_prob), estimates)
-        _, metrics = view.loss(trajectory, seed, known)
-        return metrics["advantage"], metrics["returns"]
+        forward = ForwardPass(log_prob, tf.zeros_like(log_prob), estimates)
+        targets = view.targets(
+            trajectory, forward, tf.random.experimental.stateless_fold_in(seed, 1)
+        )
+        return targets.advantage, targets.returns
 
     return compute

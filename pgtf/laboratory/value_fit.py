@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from pgtf.errors import ConfigurationError
 from pgtf.learning.critics import Critic
+from pgtf.learning.targets import Batch
 from pgtf.losses import value_loss
 from pgtf.trajectory import Trajectory
 
@@ -44,8 +45,10 @@ class ValueFit:
         """
         steps = tf.where(tf.reshape(mask, (-1,)) > 0)[:, 0]
         regressor.adapt(trajectory, mask)
-        states = tf.nest.map_structure(lambda x: _rows(x[:-1], steps), trajectory.observation)
-        actions = tf.nest.map_structure(lambda x: _rows(x, steps), trajectory.action)
+        states, actions, first = tf.nest.map_structure(
+            lambda x: _rows(x, steps),
+            (trajectory.acted_on, trajectory.action, trajectory.first[:-1]),
+        )
         targets = _rows(returns, steps)
         mean = tf.reduce_mean(targets)
         scale = tf.maximum(tf.math.reduce_std(targets), 1e-6 * tf.maximum(tf.abs(mean), 1.0))
@@ -60,12 +63,11 @@ class ValueFit:
         def descend(t: tf.Tensor) -> tuple[tf.Tensor]:
             drawn = tf.random.stateless_uniform((size,), tf.stack([t, 7]), 0, count, tf.int32)
             pick = functools.partial(tf.gather, indices=drawn)
-            observation = tf.nest.map_structure(lambda x: tf.stack([pick(x)] * 2), states)
-            action = tf.nest.map_structure(lambda x: pick(x)[tf.newaxis], actions)
-            batch = trajectory._replace(observation=observation, action=action)
+            state, action, starts = tf.nest.map_structure(pick, (states, actions, first))
+            batch = Batch(state, action, (), (), (), starts, ())
             with tf.GradientTape() as tape:
-                weight = tf.fill((1, size), 1.0 / size)
-                loss = value_loss(regressor.predict(batch), pick(targets)[tf.newaxis], weight)
+                weight = tf.fill((size,), 1.0 / size)
+                loss = value_loss(regressor.predict(batch), pick(targets), weight)
             values = [variable.value for variable in variables]
             optimizer.apply(tape.gradient(loss, values), variables)
             return (t + 1,)

@@ -8,42 +8,48 @@ from typing import Any
 
 import tensorflow as tf
 
-from pgtf.learning.critics import Estimates, VCritic
-from pgtf.learning.learner import Learner
-from pgtf.learning.objective import Evaluation
+from pgtf.learning.critics import Estimates
+from pgtf.learning.objective import ForwardPass, Objective
+from pgtf.policies.decision import Decision
 
 
 class TapedActing:
-    """Acts for a learner and remembers what policy and critic said on the way.
+    """Acts for an objective and records what the loss needs on the way.
 
-    Made anew for each rollout, inside the tape, and for rollouts that are unrolled in the graph.
+    Made for each rollout, inside the tape, and for rollouts that are unrolled in the graph.
 
     Args:
-        learner: one that ``supports`` it.
+        objective: one that ``supports`` it.
     """
 
-    def __init__(self, learner: Learner):
-        self._learner = learner
+    def __init__(self, objective: Objective):
+        self._objective = objective
         self._log_probs: list[tf.Tensor] = []
         self._entropies: list[tf.Tensor] = []
         self._values: list[tf.Tensor] = []
 
     @staticmethod
-    def supports(learner: Learner) -> bool:
-        """Whether all the learner's loss needs can be said while acting."""
-        return learner.critic is None or isinstance(learner.critic, VCritic)
+    def supports(objective: Objective) -> bool:
+        """Whether acting computes everything the loss needs."""
+        critic = objective.critic
+        networks = [objective.policy.network, *(part.network for part in objective.regressors)]
+        return (critic is None or not critic.values_actions) and not any(
+            network.remembers for network in networks
+        )
 
-    def __call__(self, observation: Any, seed: tf.Tensor) -> Any:
+    def __call__(self, observation: Any, memory: Any, seed: tf.Tensor) -> Decision:
         """Samples an action, as ``Policy.act`` does."""
-        distribution = self._learner.policy.distribution(observation)
+        features = self._objective.policy.network.features(observation)
+        distribution = self._objective.policy.distribution_of(features)
         action = tf.nest.map_structure(tf.stop_gradient, distribution.sample(seed=seed))
-        self._log_probs.append(distribution.log_prob(action))
+        log_prob = distribution.log_prob(action)
+        self._log_probs.append(log_prob)
         self._entropies.append(distribution.entropy())
-        self._value(observation)
-        return action
+        self._value(observation, features)
+        return Decision(action, (), memory)
 
-    def evaluation(self, last: Any) -> Evaluation:
-        """Returns what was said about the rollout.
+    def forward_pass(self, last: Any) -> ForwardPass:
+        """Returns the rollout's forward pass.
 
         Args:
             last: nest of [B, ...], the observation after the last action.
@@ -53,8 +59,12 @@ class TapedActing:
         if self._values:
             values = tf.stack(self._values)
             estimates = Estimates(values, values[:-1])
-        return Evaluation(tf.stack(self._log_probs), tf.stack(self._entropies), estimates)
+        return ForwardPass(tf.stack(self._log_probs), tf.stack(self._entropies), estimates)
 
-    def _value(self, observation: Any) -> None:
-        if isinstance(self._learner.critic, VCritic):
-            self._values.append(self._learner.critic.value(observation))
+    def _value(self, observation: Any, features: tf.Tensor | None = None) -> None:
+        critic = self._objective.critic
+        if critic is None:
+            return
+        if features is None or critic.network is not self._objective.policy.network:
+            features = critic.network.features(observation)
+        self._values.append(critic.value_of(features))

@@ -8,11 +8,12 @@ import keras
 import tensorflow as tf
 
 from pgtf.errors import ConfigurationError
-from pgtf.learning.critics import Critic, Estimates, QCritic, VCritic
+from pgtf.learning.critics import Critic, Estimates, VCritic
 from pgtf.learning.fitting import JointLoss, Regression
+from pgtf.learning.targets import Batch
 from pgtf.losses import mean_over_steps
 from pgtf.networks.network import Network
-from pgtf.policies.policy import Policy
+from pgtf.policies.decision import Actor
 from pgtf.trajectory import Trajectory
 
 
@@ -41,7 +42,7 @@ class Baseline(keras.Layer):
         raise NotImplementedError
 
     def values(
-        self, trajectory: Trajectory, estimates: Estimates | None, policy: Policy, seed: tf.Tensor
+        self, trajectory: Trajectory, estimates: Estimates | None, policy: Actor, seed: tf.Tensor
     ) -> tf.Tensor:
         """Returns b_t, [T, B].
 
@@ -82,7 +83,7 @@ class Constant(Baseline):
         self.weight = self.add_weight(shape=(), initializer="zeros", trainable=False, name="weight")
 
     def values(
-        self, trajectory: Trajectory, estimates: Estimates | None, policy: Policy, seed: tf.Tensor
+        self, trajectory: Trajectory, estimates: Estimates | None, policy: Actor, seed: tf.Tensor
     ) -> tf.Tensor:
         """Returns the running mean, [T, B]."""
         del estimates, policy, seed
@@ -130,7 +131,7 @@ class TimeDependent(Baseline):
         )
 
     def values(
-        self, trajectory: Trajectory, estimates: Estimates | None, policy: Policy, seed: tf.Tensor
+        self, trajectory: Trajectory, estimates: Estimates | None, policy: Actor, seed: tf.Tensor
     ) -> tf.Tensor:
         """Returns the mean for each row's step of the episode, [T, B]."""
         del estimates, policy, seed
@@ -165,9 +166,13 @@ class StateValue(Baseline):
         fit: how a network of its own is fitted to the returns; ``JointLoss`` when unbound.
     """
 
-    def __init__(self, network: Network | None = None, fit: JointLoss | Regression | None = None):
+    def __init__(
+        self,
+        network: Network | keras.Model | None = None,
+        fit: JointLoss | Regression | None = None,
+    ):
         super().__init__()
-        self.critic: QCritic | None = None
+        self.critic: Critic | None = None
         if network is None and fit is not None:
             raise ConfigurationError(
                 "StateValue.fit says how a network of its own is fitted, and there is none: bind"
@@ -186,15 +191,15 @@ class StateValue(Baseline):
                 "StateValue without a network of its own shares the critic's, and there is none:"
                 " bind StateValue.network = @MLP(), or Learner.critic = @VCritic()."
             )
-        elif isinstance(critic, QCritic):
+        elif critic.values_actions:
             self.critic = critic
 
     def values(
-        self, trajectory: Trajectory, estimates: Estimates | None, policy: Policy, seed: tf.Tensor
+        self, trajectory: Trajectory, estimates: Estimates | None, policy: Actor, seed: tf.Tensor
     ) -> tf.Tensor:
         """Returns V(s_t), [T, B]."""
         if self.regressor is not None:
-            return self.regressor.predict(trajectory)
+            return self.regressor.predict(Batch.whole(trajectory))
         if self.critic is not None:
             return _expected_q(self.critic, trajectory, policy, seed)
         assert estimates is not None
@@ -213,7 +218,7 @@ class ExpectedQ(Baseline):
     ) -> None:
         """Checks the critic."""
         del observation_space, action_space
-        if not isinstance(critic, QCritic):
+        if critic is None or not critic.values_actions:
             raise ConfigurationError(
                 "ExpectedQ is made of a QCritic's action values, and there is none: bind"
                 " Learner.critic = @QCritic(), or another baseline."
@@ -221,15 +226,14 @@ class ExpectedQ(Baseline):
         self.critic = critic
 
     def values(
-        self, trajectory: Trajectory, estimates: Estimates | None, policy: Policy, seed: tf.Tensor
+        self, trajectory: Trajectory, estimates: Estimates | None, policy: Actor, seed: tf.Tensor
     ) -> tf.Tensor:
         """Returns Σ_b π(b|s_t) Q(s_t, b), [T, B]."""
         del estimates
         return _expected_q(self.critic, trajectory, policy, seed)
 
 
-def _expected_q(
-    critic: QCritic, trajectory: Trajectory, policy: Policy, seed: tf.Tensor
-) -> tf.Tensor:
-    observation: Any = tf.nest.map_structure(lambda x: x[:-1], trajectory.observation)
-    return critic.expected_value(observation, policy, seed)
+def _expected_q(critic: Any, trajectory: Trajectory, policy: Actor, seed: tf.Tensor) -> tf.Tensor:
+    observation = trajectory.acted_on
+    distribution = policy.unrolled(observation, trajectory.first[:-1], trajectory.memory)
+    return critic.expected_value(observation, distribution, policy, seed)

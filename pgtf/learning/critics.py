@@ -11,9 +11,11 @@ from gymnasium import spaces
 
 from pgtf.errors import ConfigurationError
 from pgtf.learning.fitting import JointLoss, Regression
+from pgtf.learning.targets import Batch
+from pgtf.networks.keras_model import as_network
 from pgtf.networks.mlp import MLP
 from pgtf.networks.network import Network
-from pgtf.policies.policy import Policy
+from pgtf.policies.decision import Actor
 from pgtf.spaces import bounded
 from pgtf.trajectory import Trajectory
 
@@ -33,14 +35,23 @@ class Estimates(NamedTuple):
 class Critic(keras.Layer):
     """Estimates values and is fitted to returns.
 
+    Attributes:
+        values_actions: whether it estimates Q(s, a), and so has ``expected_value``.
+
     Args:
-        network: maps inputs to features; an ``MLP`` when unbound.
+        network: maps inputs to features, a Keras model for one; an ``MLP`` when unbound.
         fit: ``JointLoss`` with the policy (the default) or a ``Regression`` of its own.
     """
 
-    def __init__(self, network: Network | None = None, fit: JointLoss | Regression | None = None):
+    values_actions: bool = False
+
+    def __init__(
+        self,
+        network: Network | keras.Model | None = None,
+        fit: JointLoss | Regression | None = None,
+    ):
         super().__init__()
-        self.network = network or MLP()
+        self.network = MLP() if network is None else as_network(network)
         self.fit = fit or JointLoss()
 
     @abc.abstractmethod
@@ -48,21 +59,35 @@ class Critic(keras.Layer):
         """Makes every variable for one environment's spaces."""
 
     @abc.abstractmethod
-    def evaluate(self, trajectory: Trajectory, policy: Policy, seed: tf.Tensor) -> Estimates:
-        """Evaluates a trajectory; ``seed`` is int32 [2], for critics that sample actions."""
+    def evaluate(
+        self,
+        trajectory: Trajectory,
+        policy: Actor,
+        seed: tf.Tensor,
+        features: tf.Tensor | None = None,
+    ) -> Estimates:
+        """Evaluates a trajectory.
+
+        Args:
+            trajectory: T steps of B environments.
+            policy: whose values are estimated.
+            seed: int32 [2], for critics that sample actions.
+            features: [T+1, B, F] the network's, where they are known already.
+        """
 
     @abc.abstractmethod
-    def predict(self, trajectory: Trajectory) -> tf.Tensor:
-        """Returns [T, B] what is fitted to the returns."""
+    def predict(self, batch: Batch) -> tf.Tensor:
+        """Returns what is fitted to the returns, of the batch's leading shape."""
 
-    @abc.abstractmethod
-    def estimate(self, returns: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
+    def estimate(self, estimate: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
         """Returns [T, B] what multiplies ∇ log π, before a baseline is subtracted.
 
         Args:
-            returns: [T, B] G_t.
+            estimate: [T, B] the return estimator's; what is returned unless a critic knows better.
             prediction: [T, B].
         """
+        del prediction
+        return estimate
 
     @abc.abstractmethod
     def adapt(self, trajectory: Trajectory, mask: tf.Tensor) -> None:
@@ -92,28 +117,36 @@ class VCritic(Critic):
         self._build_network(observation_space, 1)
 
     def value(self, observation: Any) -> tf.Tensor:
-        """Returns V(s) [...] for a nest of [..., *shape]."""
-        return self.output_layer(self.network.features(observation))[..., 0]
+        """Returns V(s) [...] for a nest of [..., *shape]; for networks without memory."""
+        return self.value_of(self.network.features(observation))
 
-    def evaluate(self, trajectory: Trajectory, policy: Policy, seed: tf.Tensor) -> Estimates:
-        """Evaluates every observation once."""
+    def value_of(self, features: tf.Tensor) -> tf.Tensor:
+        """Returns V [...] for the network's features, [..., F]."""
+        return self.output_layer(features)[..., 0]
+
+    def evaluate(
+        self,
+        trajectory: Trajectory,
+        policy: Actor,
+        seed: tf.Tensor,
+        features: tf.Tensor | None = None,
+    ) -> Estimates:
+        """Evaluates every observation once; see ``Critic.evaluate``."""
         del policy, seed
-        values = self.value(trajectory.observation)
+        if features is None:
+            features = self.network.unroll(
+                trajectory.observation, trajectory.first, trajectory.memory
+            )
+        values = self.value_of(features)
         return Estimates(values, values[:-1])
 
-    def predict(self, trajectory: Trajectory) -> tf.Tensor:
-        """Returns V(s_t), [T, B]."""
-        return self.value(tf.nest.map_structure(lambda x: x[:-1], trajectory.observation))
-
-    def estimate(self, returns: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
-        """Returns the (bootstrapped) return itself."""
-        del prediction
-        return returns
+    def predict(self, batch: Batch) -> tf.Tensor:
+        """Returns V(s), of the batch's leading shape."""
+        return self.value_of(self.network.unroll(batch.observation, batch.first, batch.memory))
 
     def adapt(self, trajectory: Trajectory, mask: tf.Tensor) -> None:
         """Moves running statistics of the observations."""
-        observation = tf.nest.map_structure(lambda x: x[:-1], trajectory.observation)
-        self.network.adapt(observation, mask)
+        self.network.adapt(trajectory.acted_on, mask)
 
 
 @gin.register
@@ -126,16 +159,18 @@ class QCritic(Critic):
     λ-returns, with ``MonteCarlo`` the sampled ones.
 
     Args:
-        network: maps inputs to features; an ``MLP`` when unbound.
+        network: maps inputs to features, a Keras model for one; an ``MLP`` when unbound.
         fit: ``JointLoss`` with the policy (the default) or a ``Regression`` of its own.
         bootstrap: 'expected' for Σ_b π(b|s) Q(s, b) (expected SARSA), 'sampled' for Q(s, a') of the
             next action taken (SARSA).
         num_samples: actions sampled for the expectation where actions are not Discrete.
     """
 
+    values_actions = True
+
     def __init__(
         self,
-        network: Network | None = None,
+        network: Network | keras.Model | None = None,
         fit: JointLoss | Regression | None = None,
         bootstrap: str = "expected",
         num_samples: int = 8,
@@ -152,6 +187,11 @@ class QCritic(Critic):
 
     def build(self, observation_space: gym.Space, action_space: gym.Space) -> None:
         """Makes every variable."""
+        if self.network.remembers:
+            raise ConfigurationError(
+                f"QCritic cannot use {type(self.network).__name__}, a network with memory: bind"
+                " QCritic.network = @MLP()."
+            )
         self.action_space = action_space
         self.discrete = isinstance(action_space, spaces.Discrete)
         if isinstance(action_space, spaces.Discrete):
@@ -170,11 +210,19 @@ class QCritic(Critic):
         """Returns Q(s, ·), [..., A], where actions are Discrete."""
         return self.output_layer(self.network.features(observation))
 
-    def expected_value(self, observation: Any, policy: Policy, seed: tf.Tensor) -> tf.Tensor:
-        """Returns Σ_b π(b|s) Q(s, b), [...]; a mean over samples if actions are not Discrete."""
-        distribution = policy.distribution(observation)
-        if self.discrete:
-            probabilities = tf.stop_gradient(tf.nn.softmax(distribution.logits))
+    def expected_value(
+        self, observation: Any, distribution: Any, policy: Actor, seed: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns Σ_b π(b|s) Q(s, b), [...]; a mean over samples if actions cannot be enumerated.
+
+        Args:
+            observation: nest of [..., *shape].
+            distribution: π(· | s) of the policy, of batch shape [...].
+            policy: whose head knows the distribution.
+            seed: int32 [2].
+        """
+        if self.discrete and policy.head.enumerates:
+            probabilities = tf.stop_gradient(tf.exp(policy.head.log_probabilities(distribution)))
             return tf.reduce_sum(probabilities * self.action_values(observation), axis=-1)
         actions = tf.nest.map_structure(
             tf.stop_gradient, distribution.sample(self.num_samples, seed=seed)
@@ -184,32 +232,39 @@ class QCritic(Critic):
         )
         return tf.reduce_mean(self.action_value(repeated, actions), axis=0)
 
-    def evaluate(self, trajectory: Trajectory, policy: Policy, seed: tf.Tensor) -> Estimates:
+    def evaluate(
+        self,
+        trajectory: Trajectory,
+        policy: Actor,
+        seed: tf.Tensor,
+        features: tf.Tensor | None = None,
+    ) -> Estimates:
         """Evaluates the actions taken, and each observation for the bootstrap."""
-        prediction = self.predict(trajectory)
+        del features
+        prediction = self.action_value(trajectory.acted_on, trajectory.action)
+        distribution = policy.unrolled(trajectory.observation, trajectory.first, trajectory.memory)
         if self.bootstrap == "expected":
-            values = self.expected_value(trajectory.observation, policy, seed)
+            values = self.expected_value(trajectory.observation, distribution, policy, seed)
         else:
             last = tf.nest.map_structure(lambda x: x[-1:], trajectory.observation)
-            final = self.action_value(last, policy.distribution(last).sample(seed=seed))
+            sample = distribution.sample(seed=seed)
+            final = self.action_value(last, tf.nest.map_structure(lambda x: x[-1:], sample))
             values = tf.concat([prediction, final], axis=0)
         return Estimates(values, prediction)
 
-    def predict(self, trajectory: Trajectory) -> tf.Tensor:
-        """Returns Q(s_t, a_t), [T, B]."""
-        observation = tf.nest.map_structure(lambda x: x[:-1], trajectory.observation)
-        return self.action_value(observation, trajectory.action)
+    def predict(self, batch: Batch) -> tf.Tensor:
+        """Returns Q(s, a), of the batch's leading shape."""
+        return self.action_value(batch.observation, batch.action)
 
-    def estimate(self, returns: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
+    def estimate(self, estimate: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
         """Returns Q(s_t, a_t) itself."""
-        del returns
+        del estimate
         return prediction
 
     def adapt(self, trajectory: Trajectory, mask: tf.Tensor) -> None:
         """Moves running statistics of the network's input."""
-        observation = tf.nest.map_structure(lambda x: x[:-1], trajectory.observation)
         if self.discrete:
-            self.network.adapt(observation, mask)
+            self.network.adapt(trajectory.acted_on, mask)
         else:
             action = bounded(self.action_space, trajectory.action)
-            self.network.adapt((observation, action), mask)
+            self.network.adapt((trajectory.acted_on, action), mask)

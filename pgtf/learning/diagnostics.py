@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from pgtf.errors import ConfigurationError
 from pgtf.learning.gradient_rows import column_gradients, influences
-from pgtf.policies.policy import Policy
+from pgtf.learning.targets import Targets
+from pgtf.policies.decision import Actor
 from pgtf.trajectory import Trajectory
 
 _PREFIX = "variance_"
@@ -40,11 +41,9 @@ class GradientVariance:
 
     def measure(
         self,
-        policy: Policy,
+        policy: Actor,
         trajectory: Trajectory,
-        weights: tuple[tf.Tensor, tf.Tensor],
-        advantage: tf.Tensor,
-        estimate: tf.Tensor,
+        targets: Targets,
         updates: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
         """Returns the loss's metrics, scalars, that ``tags`` makes readable.
@@ -52,15 +51,13 @@ class GradientVariance:
         Args:
             policy: π_θ.
             trajectory: T steps of B environments.
-            weights: what ``Learner.step_weights`` returns.
-            advantage: [T, B] A.
-            estimate: [T, B] A without a baseline subtracted.
+            targets: of the trajectory.
             updates: how many there were.
 
         Raises:
             ConfigurationError: one environment alone has no spread.
         """
-        weight, share = weights
+        weight, share = targets.weight, targets.share
         count = share.shape[0]
         if count is not None and count < 2:
             raise ConfigurationError(
@@ -77,8 +74,8 @@ class GradientVariance:
             return trace, tf.reduce_sum(tf.square(mean)) - trace
 
         def measured() -> tf.Tensor:
-            trace, squared_norm = moments(advantage)
-            without, _ = moments(estimate)
+            trace, squared_norm = moments(targets.advantage)
+            without, _ = moments(targets.estimate)
             return tf.stack([1.0, trace, squared_norm, without])
 
         due = tf.equal(updates % self.every, 0)

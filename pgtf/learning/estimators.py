@@ -11,20 +11,41 @@ from pgtf.trajectory import Trajectory
 
 
 class ReturnEstimator(abc.ABC):
-    """Maps a trajectory and a critic's values to returns."""
+    """Maps a trajectory and a critic's values to returns.
+
+    Attributes:
+        bootstraps: whether it needs a critic's values.
+        uses_behaviour: whether it needs the log-probs of the policy that acted.
+    """
+
+    bootstraps: bool = True
+    uses_behaviour: bool = False
 
     @abc.abstractmethod
-    def __call__(self, trajectory: Trajectory, values: tf.Tensor, discount: float) -> tf.Tensor:
-        """Returns G_t.
+    def __call__(
+        self,
+        trajectory: Trajectory,
+        values: tf.Tensor,
+        discount: float,
+        log_ratio: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Estimates G_t.
 
         Args:
             trajectory: T steps of B environments.
             values: [T+1, B] v_t; zeros without a critic.
             discount: γ.
+            log_ratio: [T, B] log π(a_t | s_t) - log μ(a_t | s_t) to the policy that acted; None
+                where no part asked for its log-probs.
 
         Returns:
-            [T, B].
+            The target that critics and baselines are fitted to and the estimate that multiplies
+            ∇ log π, each [T, B]. They are one and the same for most estimators.
         """
+
+    def usable(self, trajectory: Trajectory) -> tf.Tensor:
+        """Marks the steps whose return is known: [T, B] float32, 1 or 0."""
+        return tf.ones_like(trajectory.reward)
 
 
 @gin.register
@@ -40,9 +61,16 @@ class LambdaReturn(ReturnEstimator):
             raise ConfigurationError(f"LambdaReturn.lambda_ must be in [0, 1], not {lambda_}.")
         self.lambda_ = lambda_
 
-    def __call__(self, trajectory: Trajectory, values: tf.Tensor, discount: float) -> tf.Tensor:
-        """Returns G_t, [T, B]."""
-        return returns.lambda_returns(
+    def __call__(
+        self,
+        trajectory: Trajectory,
+        values: tf.Tensor,
+        discount: float,
+        log_ratio: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns G_t twice, [T, B]; see ``ReturnEstimator``."""
+        del log_ratio
+        target = returns.lambda_returns(
             trajectory.reward,
             trajectory.terminated,
             trajectory.truncated,
@@ -50,6 +78,7 @@ class LambdaReturn(ReturnEstimator):
             discount,
             self.lambda_,
         )
+        return target, target
 
 
 @gin.register
@@ -65,9 +94,16 @@ class NStep(ReturnEstimator):
             raise ConfigurationError(f"NStep.n must be at least 1, not {n}.")
         self.n = n
 
-    def __call__(self, trajectory: Trajectory, values: tf.Tensor, discount: float) -> tf.Tensor:
-        """Returns G_t, [T, B]."""
-        return returns.n_step_returns(
+    def __call__(
+        self,
+        trajectory: Trajectory,
+        values: tf.Tensor,
+        discount: float,
+        log_ratio: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns G_t twice, [T, B]; see ``ReturnEstimator``."""
+        del log_ratio
+        target = returns.n_step_returns(
             trajectory.reward,
             trajectory.terminated,
             trajectory.truncated,
@@ -75,6 +111,7 @@ class NStep(ReturnEstimator):
             discount,
             self.n,
         )
+        return target, target
 
 
 @gin.register
@@ -93,12 +130,25 @@ class MonteCarlo(ReturnEstimator):
     episode does not end inside the rollout are left out of every loss.
     """
 
-    def __call__(self, trajectory: Trajectory, values: tf.Tensor, discount: float) -> tf.Tensor:
-        """Returns G_t, [T, B]."""
-        del values
-        return returns.discounted_returns(
+    bootstraps = False
+
+    def __call__(
+        self,
+        trajectory: Trajectory,
+        values: tf.Tensor,
+        discount: float,
+        log_ratio: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns G_t twice, [T, B]; see ``ReturnEstimator``."""
+        del values, log_ratio
+        target = returns.discounted_returns(
             trajectory.reward, trajectory.terminated, trajectory.truncated, discount
         )
+        return target, target
+
+    def usable(self, trajectory: Trajectory) -> tf.Tensor:
+        """Marks the steps whose episode ends inside the rollout, [T, B]."""
+        return returns.completed(trajectory.terminated, trajectory.truncated)
 
 
 @gin.register
@@ -109,9 +159,16 @@ class WholeReturn(MonteCarlo):
     as it is and lowers its variance.
     """
 
-    def __call__(self, trajectory: Trajectory, values: tf.Tensor, discount: float) -> tf.Tensor:
-        """Returns the rewards before step t and the discounted ones from it on, [T, B]."""
-        del values
-        return returns.whole_returns(
+    def __call__(
+        self,
+        trajectory: Trajectory,
+        values: tf.Tensor,
+        discount: float,
+        log_ratio: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns G_t twice, [T, B]; see ``ReturnEstimator``."""
+        del values, log_ratio
+        target = returns.whole_returns(
             trajectory.reward, trajectory.terminated, trajectory.truncated, discount
         )
+        return target, target

@@ -27,7 +27,9 @@ class Regression(tf.Module):
     """Regression steps of its own after each policy update, the targets held fixed.
 
     With ``proximal`` > 0 and one-step targets this is the lecture's fitted V iteration,
-    min_φ Σ (G - V_φ(s))² + λ ‖φ - φ_i‖², where φ_i are the parameters before the fit.
+    min_φ 1/M Σ (G - V_φ(s))² + λ ‖φ - φ_i‖² over M steps, where φ_i are the parameters before the
+    fit. The lecture has the sum; the mean gives λ and the learning rate a meaning that does not
+    depend on the batch, and is the lecture's with λ/M in the place of λ.
 
     Args:
         optimizer: a Keras optimizer; Adam(1e-3) when unbound. A schedule for its learning rate

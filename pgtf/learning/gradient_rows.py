@@ -4,11 +4,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from pgtf.policies.policy import Policy
+from pgtf.policies.decision import Actor
 from pgtf.trajectory import Trajectory
 
 
-def column_gradients(policy: Policy, trajectory: Trajectory, signal: tf.Tensor) -> tf.Tensor:
+def column_gradients(policy: Actor, trajectory: Trajectory, signal: tf.Tensor) -> tf.Tensor:
     """What each environment contributes to ĝ, Σ_t w_{t,b} A_{t,b} ∇_θ log π(a_{t,b} | s_{t,b}).
 
     Args:
@@ -22,23 +22,30 @@ def column_gradients(policy: Policy, trajectory: Trajectory, signal: tf.Tensor) 
     """
     variables = policy.trainable_variables
 
-    def one(column: tuple[Any, Any, tf.Tensor]) -> tf.Tensor:
-        observation, action, weight = column
+    def one(column: tuple[Any, ...]) -> tf.Tensor:
+        # One environment is a batch of one, for networks with memory.
+        observation, action, weight, first = tf.nest.map_structure(
+            lambda x: x[:, tf.newaxis], column[:4]
+        )
+        memory = tf.nest.map_structure(lambda x: x[tf.newaxis], column[4])
         values = [variable.value for variable in variables]
         with tf.GradientTape() as tape:
             tape.watch(values)
-            log_prob = policy.distribution(observation).log_prob(action)
+            log_prob = policy.unrolled(observation, first, memory).log_prob(action)
             objective = tf.reduce_sum(weight * log_prob)
         gradients = tape.gradient(
             objective, values, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
         return tf.concat([tf.reshape(gradient, (-1,)) for gradient in gradients], axis=0)
 
-    observation = tf.nest.map_structure(lambda x: x[:-1], trajectory.observation)
-    transposed = tf.nest.map_structure(
-        _batch_major, (observation, trajectory.action, tf.stop_gradient(signal))
+    rows = (
+        trajectory.acted_on,
+        trajectory.action,
+        tf.stop_gradient(signal),
+        trajectory.first[:-1],
     )
-    return tf.vectorized_map(one, transposed)
+    transposed = tf.nest.map_structure(_batch_major, rows)
+    return tf.vectorized_map(one, (*transposed, trajectory.memory))
 
 
 def influences(contributions: tf.Tensor, share: tf.Tensor) -> tf.Tensor:

@@ -1,9 +1,7 @@
 """The learner: differentiates the objective and takes the optimizer's steps."""
 
-import copy
 import functools
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import gin
 import gymnasium as gym
@@ -18,14 +16,18 @@ from pgtf.learning.diagnostics import GradientVariance
 from pgtf.learning.entropy import EntropyBonus
 from pgtf.learning.estimators import LambdaReturn, MonteCarlo, ReturnEstimator
 from pgtf.learning.fitting import JointLoss, Regression
-from pgtf.learning.objective import REDUCTIONS, Metrics, Objective
+from pgtf.learning.objective import REDUCTIONS, Loss, Objective
+from pgtf.learning.optimization import OneUpdate, Optimization
 from pgtf.learning.schedules import Horizon, OverEnvironmentSteps
+from pgtf.learning.surrogates import ScoreFunction, Surrogate
+from pgtf.learning.targets import Batch, Targets
+from pgtf.losses import Scalars
 from pgtf.policies.policy import Policy
 from pgtf.trajectory import Trajectory
 
 
 @gin.register
-class Learner(Objective):
+class Learner(tf.Module):
     """Estimates the policy gradient and follows it.
 
     The estimate is Σ ∇ log π(a_t | s_t) (G_t - b_t), where the critic gives G_t (its absence: the
@@ -42,10 +44,20 @@ class Learner(Objective):
             rate counts environment steps.
         discount: γ.
         max_gradient_norm: the global norm that gradients are clipped to; None for no clipping.
-        reduction: 'mean_over_steps', or the lecture's 'sum_over_time' and mean over trajectories.
+        reduction: of every term of the loss: 'mean_over_steps', or the lecture's
+            'sum_over_time' and mean over trajectories.
         reward_scale: factor of the rewards that are learned from (not of those reported).
         reward_bound: rewards are clipped to ± this, after scaling; None for no clipping.
         gradient_variance: measures tr Cov(ĝ) as learning goes on; None for no measurement.
+        surrogate: turns log-probs and advantages into the policy's loss; ``ScoreFunction`` when
+            unbound.
+        optimization: the steps taken on each trajectory; ``OneUpdate`` when unbound.
+
+    Attributes:
+        objective: the loss, made of these parts.
+        steps: counts environment steps; schedules go by it. The trainer moves it.
+        updates: counts steps of the optimizer.
+        horizon: how much of the run is over.
     """
 
     def __init__(
@@ -62,6 +74,8 @@ class Learner(Objective):
         reward_scale: float = 1.0,
         reward_bound: float | None = None,
         gradient_variance: GradientVariance | None = None,
+        surrogate: Surrogate | None = None,
+        optimization: Optimization | None = None,
     ):
         super().__init__()
         if not 0.0 <= discount <= 1.0:
@@ -81,18 +95,26 @@ class Learner(Objective):
         self.policy = policy or Policy()
         self.critic = critic
         self.baseline = baseline
-        self.returns = returns or (LambdaReturn() if critic else MonteCarlo())
-        self.entropy_bonus = entropy_bonus
         self.optimizer = optimizer or keras.optimizers.RMSprop(7e-4, rho=0.99, epsilon=1e-5)
-        self.discount = discount
         self.max_gradient_norm = max_gradient_norm
-        self.reduction = reduction
-        self.reward_scale = reward_scale
-        self.reward_bound = reward_bound
         self.gradient_variance = gradient_variance
+        self.optimization = optimization or OneUpdate()
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
         self.updates = tf.Variable(0, dtype=tf.int64, trainable=False, name="updates")
         self.horizon = Horizon()
+        self.objective = Objective(
+            policy=self.policy,
+            critic=critic,
+            baseline=baseline,
+            returns=returns or (LambdaReturn() if critic else MonteCarlo()),
+            surrogate=surrogate or ScoreFunction(),
+            entropy_bonus=entropy_bonus,
+            discount=discount,
+            reduction=reduction,
+            reward_scale=reward_scale,
+            reward_bound=reward_bound,
+            steps=self.steps,
+        )
 
     def build(self, observation_space: gym.Space, action_space: gym.Space) -> None:
         """Makes every variable, the optimizers' too.
@@ -111,22 +133,29 @@ class Learner(Objective):
                 " follow its policy gradient: bind another Policy.head, or train it with"
                 " train.trainer = @EvolutionTrainer()."
             )
-        if self.critic is None and not isinstance(self.returns, MonteCarlo):
+        if self.critic is None and self.objective.returns.bootstraps:
             raise ConfigurationError(
-                f"{type(self.returns).__name__} bootstraps from a critic, and there is none: bind"
-                " Learner.returns = @MonteCarlo(), or Learner.critic = @VCritic()."
+                f"{type(self.objective.returns).__name__} bootstraps from a critic, and there is"
+                " none: bind Learner.returns = @MonteCarlo(), or Learner.critic = @VCritic()."
             )
         if self.critic is not None:
             self.critic.build(observation_space, action_space)
         if self.baseline is not None:
             self.baseline.build(observation_space, action_space, self.critic)
+        for part in self.objective.regressors:
+            if part.network.remembers and part.network is not self.policy.network:
+                raise ConfigurationError(
+                    f"{type(part.network).__name__} remembers, and only the policy's network is"
+                    f" stepped while acting: bind {type(part).__name__}.network to the policy's, as"
+                    " @scope/gin.singleton(), or to one without memory."
+                )
         for regressor, fit in self.separate:
             fit.build(regressor.trainable_variables)
             OverEnvironmentSteps.install(fit.optimizer, self.steps, self.horizon)
         self.optimizer.build(self.trainable_variables)
         OverEnvironmentSteps.install(self.optimizer, self.steps, self.horizon)
-        if self.entropy_bonus is not None:
-            self.entropy_bonus.build(self.horizon)
+        if self.objective.entropy_bonus is not None:
+            self.objective.entropy_bonus.build(self.horizon)
         # tf.train.Checkpoint does not look into the lists and dicts of Keras layers: here it does.
         parts = [part for part in (self.policy, self.critic, self.baseline) if part is not None]
         self._weights = _unique(variable for part in parts for variable in part.variables)
@@ -134,12 +163,12 @@ class Learner(Objective):
     @property
     def separate(self) -> list[tuple[Critic, Regression]]:
         """The regressors that have an optimizer of their own, and their fits."""
-        return [(p, p.fit) for p in self.regressors if isinstance(p.fit, Regression)]
+        return [(p, p.fit) for p in self.objective.regressors if isinstance(p.fit, Regression)]
 
     @property
     def trainable_variables(self) -> list[keras.Variable]:
         """What the one optimizer moves: the policy and all that is fitted jointly with it."""
-        joint = [part for part in self.regressors if isinstance(part.fit, JointLoss)]
+        joint = [part for part in self.objective.regressors if isinstance(part.fit, JointLoss)]
         parts: list[keras.Layer] = [self.policy, *joint]
         return _unique(v for part in parts for v in part.trainable_variables)
 
@@ -154,58 +183,65 @@ class Learner(Objective):
         parts = [part for part in (self.policy, self.critic, self.baseline) if part is not None]
         return _unique(v for part in parts for v in part.non_trainable_variables)
 
-    def at(self, steps: tf.Tensor) -> "Learner":
-        """Returns a view of this learner, sharing every weight, at another count of steps.
+    @property
+    def uses_behaviour(self) -> bool:
+        """Whether a part needs the log-probs of the policy that acted."""
+        parts = (self.objective.surrogate, self.objective.returns, self.optimization)
+        return any(part.uses_behaviour for part in parts)
 
-        Args:
-            steps: scalar int64, what schedules go by.
-        """
-        return self.variant(steps=steps)
-
-    def variant(self, **parts: Any) -> "Learner":
-        """Returns a view of this learner, sharing every weight, in which some parts are others.
-
-        Args:
-            parts: by name, such as ``policy``, ``entropy_bonus`` or ``optimizer``; built.
-        """
-        view = copy.copy(self)
-        # Not by setattr: tf.Module would enter the parts among the checkpoint's, which are shared.
-        view.__dict__.update(parts)
-        return view
-
-    def gradients(self, trajectory: Trajectory, seed: tf.Tensor) -> tuple[list[tf.Tensor], Metrics]:
-        """Differentiates the loss by ``trainable_variables``.
+    def gradients(
+        self, trajectory: Trajectory, seed: tf.Tensor, objective: Objective | None = None
+    ) -> tuple[list[tf.Tensor], Scalars, Targets]:
+        """Differentiates the loss of a whole trajectory by ``trainable_variables``.
 
         Args:
             trajectory: T steps of B environments.
             seed: int32 [2].
+            objective: in place of the learner's own.
 
         Returns:
-            Gradients, and the loss's metrics.
+            Gradients, scalars to log by name, and the targets.
         """
+        objective = objective or self.objective
         with tf.GradientTape() as tape:
-            # Values that stand in for variables (pgtf.parameters) are not watched by themselves.
+            # Values in place of variables (pgtf.graph.parameters) are not watched by themselves.
             tape.watch([variable.value for variable in self.trainable_variables])
-            loss, metrics = self.loss(trajectory, seed)
-        return self.differentiate(tape, loss), metrics
+            loss = objective.whole_loss(trajectory, seed)
+        scalars = loss.scalars | self.measured(trajectory, loss, objective)
+        return self.differentiate(tape, loss.value), scalars, loss.targets
+
+    def measured(
+        self, trajectory: Trajectory, loss: Loss, objective: Objective | None = None
+    ) -> Scalars:
+        """Returns what ``gradient_variance`` measures on a trajectory, by name."""
+        if self.gradient_variance is None:
+            return {}
+        policy = (objective or self.objective).policy
+        return self.gradient_variance.measure(policy, trajectory, loss.targets, self.updates)
 
     def differentiate(self, tape: tf.GradientTape, loss: tf.Tensor) -> list[tf.Tensor]:
         """Returns the gradients of a taped loss, one for each of ``trainable_variables``."""
         values = [variable.value for variable in self.trainable_variables]
         return tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
-    def apply(self, gradients: Sequence[tf.Tensor]) -> Metrics:
+    def apply(
+        self,
+        gradients: Sequence[tf.Tensor],
+        optimizer: keras.optimizers.Optimizer | None = None,
+    ) -> Scalars:
         """Clips gradients and takes one step of the optimizer.
 
         Args:
             gradients: one for each of ``trainable_variables``.
+            optimizer: in place of the learner's own.
 
         Returns:
             The norm before clipping and the learning rate.
         """
+        optimizer = optimizer or self.optimizer
         gradients, norm = self.clipped(gradients)
-        learning_rate = tf.convert_to_tensor(self.optimizer.learning_rate)
-        self.optimizer.apply(gradients, self.trainable_variables)
+        learning_rate = tf.convert_to_tensor(optimizer.learning_rate)
+        optimizer.apply(gradients, self.trainable_variables)
         self.updates.assign_add(1)
         return {"gradient_norm": norm, "learning_rate": learning_rate}
 
@@ -217,48 +253,45 @@ class Learner(Objective):
         factor = self.max_gradient_norm / tf.maximum(norm, self.max_gradient_norm)
         return [factor * gradient for gradient in gradients], norm
 
-    def update(self, trajectory: Trajectory, seed: tf.Tensor) -> Metrics:
-        """One iteration of learning.
+    def update(self, trajectory: Trajectory, seed: tf.Tensor) -> tuple[Scalars, Targets]:
+        """Learns from a trajectory: the optimization's steps, then separate fits and statistics.
 
         Args:
             trajectory: T steps of B environments.
             seed: int32 [2].
 
         Returns:
-            Metrics: scalars, and ``advantage`` and ``returns`` [T, B].
+            Scalars to log by name, and the targets.
         """
-        gradients, metrics = self.gradients(trajectory, seed)
-        metrics |= self.apply(gradients)
-        self.finish(trajectory, metrics["returns"])
-        return metrics
+        scalars, targets = self.optimization.run(self, trajectory, seed)
+        self.fit(trajectory, targets)
+        self.observe(trajectory, targets)
+        return scalars, targets
 
-    def finish(self, trajectory: Trajectory, returns: tf.Tensor) -> None:
-        """Moves all that follows an update: separate fits, running statistics, the step counter.
-
-        Args:
-            trajectory: the one that was learned from.
-            returns: [T, B] G_t, as they were before the update.
-        """
-        self.settle(trajectory, returns)
-        self.steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
-
-    def settle(self, trajectory: Trajectory, returns: tf.Tensor) -> None:
-        """Does what ``finish`` does, without counting steps."""
-        mask = self.learned(trajectory)
+    def fit(self, trajectory: Trajectory, targets: Targets) -> None:
+        """Takes the steps of critics and baselines that have an optimizer of their own."""
+        batch = Batch.whole(trajectory)
         for part, fit in self.separate:
             fit.run(
-                functools.partial(part.predict, trajectory),
-                returns,
-                losses.mean_over_steps(mask),
+                functools.partial(part.predict, batch),
+                targets.returns,
+                losses.mean_over_steps(targets.mask),
                 part.trainable_variables,
             )
+
+    def observe(self, fresh: Trajectory, targets: Targets) -> None:
+        """Moves running statistics: those of baselines, and of the networks' inputs.
+
+        Args:
+            fresh: the newest trajectory.
+            targets: of it, as they were before the update.
+        """
         if self.baseline is not None:
-            self.baseline.update(trajectory, returns, mask)
-        observation = tf.nest.map_structure(lambda x: x[:-1], trajectory.observation)
-        self.policy.network.adapt(observation, trajectory.mask)
-        for part in self.regressors:
+            self.baseline.update(fresh, targets.returns, targets.mask)
+        self.policy.network.adapt(fresh.acted_on, fresh.mask)
+        for part in self.objective.regressors:
             if part.network is not self.policy.network:
-                part.adapt(trajectory, trajectory.mask)
+                part.adapt(fresh, fresh.mask)
 
 
 def _unique(variables: Iterable[keras.Variable]) -> list[keras.Variable]:

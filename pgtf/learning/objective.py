@@ -1,5 +1,6 @@
-"""The objective: policy, critic, baseline, returns and entropy bonus make one loss."""
+"""The objective: policy, critic, baseline, returns, surrogate and entropy bonus make one loss."""
 
+import dataclasses
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -7,21 +8,20 @@ import tensorflow as tf
 from pgtf import losses
 from pgtf.learning.baselines import Baseline
 from pgtf.learning.critics import Critic, Estimates
-from pgtf.learning.diagnostics import GradientVariance
 from pgtf.learning.entropy import EntropyBonus
-from pgtf.learning.estimators import MonteCarlo, ReturnEstimator
+from pgtf.learning.estimators import ReturnEstimator
 from pgtf.learning.fitting import JointLoss
-from pgtf.policies.policy import Policy
-from pgtf.returns import completed
-from pgtf.trajectory import Trajectory
-
-Metrics = dict[str, tf.Tensor]
+from pgtf.learning.surrogates import Surrogate
+from pgtf.learning.targets import Batch, Targets
+from pgtf.losses import Scalars
+from pgtf.policies.decision import Actor
+from pgtf.trajectory import Trajectory, known
 
 REDUCTIONS = ("mean_over_steps", "sum_over_time")
 
 
-class Evaluation(NamedTuple):
-    """What policy and critic say about a trajectory; all of it can be differentiated.
+class ForwardPass(NamedTuple):
+    """Policy and critic evaluated on a trajectory or a batch; all of it can be differentiated.
 
     Attributes:
         log_prob: [T, B] log π(a_t | s_t).
@@ -34,36 +34,52 @@ class Evaluation(NamedTuple):
     estimates: Estimates | None
 
 
-class Objective(tf.Module):
-    """The loss of a ``Learner``: what is estimated, without what follows the estimate.
+class Loss(NamedTuple):
+    """The loss of a whole trajectory.
+
+    Attributes:
+        value: scalar.
+        scalars: to log, by name.
+        targets: that it was computed with.
+    """
+
+    value: tf.Tensor
+    scalars: Scalars
+    targets: Targets
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """What a ``Learner`` estimates and minimises; it holds no state of its own.
+
+    ``dataclasses.replace`` makes the same objective with another part: an exploring policy, or
+    schedules read at another count of steps.
 
     Attributes:
         policy: π.
         critic: estimates the return; None for none.
         baseline: is subtracted from it; None for none.
         returns: which return is followed and fitted to.
+        surrogate: turns log-probs and advantages into the policy's loss.
         entropy_bonus: β; None for none.
         discount: γ.
-        reduction: one of ``REDUCTIONS``.
+        reduction: one of ``REDUCTIONS``, of every term of the loss.
         reward_scale: factor of the rewards that are learned from.
         reward_bound: rewards are clipped to ± this, after scaling; None for no clipping.
-        gradient_variance: measures tr Cov(ĝ) as learning goes on; None for no measurement.
-        steps: counts environment steps; schedules go by it.
-        updates: counts updates.
+        steps: scalar int64, environment steps so far; schedules go by it.
     """
 
-    policy: Policy
+    policy: Actor
     critic: Critic | None
     baseline: Baseline | None
     returns: ReturnEstimator
+    surrogate: Surrogate
     entropy_bonus: EntropyBonus | None
     discount: float
     reduction: str
     reward_scale: float
     reward_bound: float | None
-    gradient_variance: GradientVariance | None
-    steps: tf.Variable
-    updates: tf.Variable
+    steps: tf.Variable | tf.Tensor
 
     @property
     def regressors(self) -> list[Critic]:
@@ -71,18 +87,60 @@ class Objective(tf.Module):
         own = [self.critic, self.baseline.regressor if self.baseline is not None else None]
         return [regressor for regressor in own if regressor is not None]
 
-    def evaluate(self, trajectory: Trajectory, seed: tf.Tensor) -> Evaluation:
-        """Lets policy and critic judge a trajectory; ``seed`` is int32 [2]."""
-        observation = tf.nest.map_structure(lambda x: x[:-1], trajectory.observation)
-        distribution = self.policy.distribution(observation)
-        log_prob = distribution.log_prob(trajectory.action)
+    def evaluate(self, trajectory: Trajectory, seed: tf.Tensor) -> ForwardPass:
+        """Evaluates policy and critic on a trajectory; ``seed`` is int32 [2].
+
+        A network that both use is evaluated once.
+        """
+        features = None
+        if self.critic is not None and self.critic.network is self.policy.network:
+            features = self.policy.network.unroll(
+                trajectory.observation, trajectory.first, trajectory.memory
+            )
+            distribution = self.policy.distribution_of(features[:-1])
+        else:
+            distribution = self.policy.unrolled(
+                trajectory.acted_on, trajectory.first[:-1], trajectory.memory
+            )
+        log_prob, entropy = distribution.log_prob(trajectory.action), distribution.entropy()
         estimates = None
         if self.critic is not None:
-            estimates = self.critic.evaluate(trajectory, self.policy, seed)
-        return Evaluation(log_prob, distribution.entropy(), estimates)
+            estimates = self.critic.evaluate(trajectory, self.policy, seed, features)
+        return ForwardPass(log_prob, entropy, estimates)
+
+    def targets(self, trajectory: Trajectory, forward: ForwardPass, seed: tf.Tensor) -> Targets:
+        """Computes returns, advantages and weights, all of them constants.
+
+        Args:
+            trajectory: T steps of B environments.
+            forward: what ``evaluate`` returned for it.
+            seed: int32 [2], for baselines that sample actions.
+        """
+        reward = self.reward_scale * trajectory.reward
+        if self.reward_bound is not None:
+            reward = tf.clip_by_value(reward, -self.reward_bound, self.reward_bound)
+        if forward.estimates is None:
+            values = tf.zeros_like(tf.concat([reward, reward[-1:]], axis=0))
+        else:
+            values = tf.stop_gradient(forward.estimates.values)
+        log_ratio = None
+        if (behaviour := known(trajectory.log_prob)) is not None:
+            log_ratio = tf.stop_gradient(forward.log_prob) - behaviour
+        returns, estimate = self.returns(
+            trajectory._replace(reward=reward), values, self.discount, log_ratio
+        )
+        if self.critic is not None and forward.estimates is not None:
+            estimate = self.critic.estimate(estimate, forward.estimates.prediction)
+        baseline = tf.zeros_like(returns)
+        if self.baseline is not None:
+            baseline = self.baseline.values(trajectory, forward.estimates, self.policy, seed)
+        weight, share = self.step_weights(trajectory)
+        return Targets(
+            *map(tf.stop_gradient, (returns, estimate, estimate - baseline, weight, share))
+        )
 
     def step_weights(self, trajectory: Trajectory) -> tuple[tf.Tensor, tf.Tensor]:
-        """How the policy loss sums over steps.
+        """How the loss sums over steps.
 
         Args:
             trajectory: T steps of B environments.
@@ -91,7 +149,7 @@ class Objective(tf.Module):
             [T, B] the weight of each step, 0 where it is not learned from, and [B] each
             environment's share of what the sum is divided by (steps, or trajectories).
         """
-        mask = self.learned(trajectory)
+        mask = trajectory.mask * self.returns.usable(trajectory)
         if self.reduction == "sum_over_time":
             weight = losses.sum_over_time(mask, trajectory.time)
             counted = losses.first_steps(mask, trajectory.time)
@@ -100,75 +158,56 @@ class Objective(tf.Module):
         share = tf.math.divide_no_nan(tf.reduce_sum(counted, axis=0), tf.reduce_sum(counted))
         return weight, share
 
-    def loss(
-        self, trajectory: Trajectory, seed: tf.Tensor, evaluation: Evaluation | None = None
-    ) -> tuple[tf.Tensor, Metrics]:
-        """The loss whose gradient is followed.
+    def loss(self, batch: Batch, forward: ForwardPass) -> tuple[tf.Tensor, Scalars]:
+        """The loss of a batch with targets.
+
+        Args:
+            batch: with targets.
+            forward: policy and critic evaluated on it.
+
+        Returns:
+            Scalar, and scalars to log by name.
+        """
+        returns, _, advantage, weight, _ = batch.targets
+        mask = batch.targets.mask
+        loss, scalars = self.surrogate(forward.log_prob, known(batch.log_prob), advantage, weight)
+        mean = losses.mean_over_steps(mask)
+        scalars = scalars | {
+            "policy_loss": loss,
+            "entropy": tf.reduce_sum(mean * forward.entropy),
+            "advantage_std": losses.standard_deviation(advantage, mask),
+        }
+        if self.entropy_bonus is not None:
+            coefficient = self.entropy_bonus.coefficient(self.steps)
+            loss -= coefficient * losses.entropy_bonus(forward.entropy, weight)
+            scalars["entropy_coefficient"] = coefficient
+        for part in self.regressors:
+            if part is self.critic and forward.estimates is not None:
+                prediction = forward.estimates.prediction
+            else:
+                prediction = part.predict(batch)
+            if isinstance(part.fit, JointLoss):
+                value_loss = losses.value_loss(prediction, returns, weight)
+                loss += part.fit.weight * value_loss
+            else:
+                value_loss = losses.value_loss(prediction, returns, mean)
+            scalars["value_loss"] = scalars.get("value_loss", 0.0) + value_loss
+            scalars["explained_variance"] = losses.explained_variance(prediction, returns, mask)
+        return loss, scalars
+
+    def whole_loss(
+        self, trajectory: Trajectory, seed: tf.Tensor, forward: ForwardPass | None = None
+    ) -> Loss:
+        """The loss of a whole trajectory: evaluates, makes targets and adds up.
 
         Args:
             trajectory: T steps of B environments.
             seed: int32 [2], for parts that sample actions; the rollout's own will do.
-            evaluation: what ``evaluate`` returned for it, if that was done already.
-
-        Returns:
-            Scalar, and metrics: scalars, and ``advantage`` and ``returns`` [T, B].
+            forward: what ``evaluate`` returned for it, if that was done already.
         """
         # With the rollout's seed a baseline would sample the very actions that were taken.
         seed = tf.random.experimental.stateless_fold_in(seed, 1)
-        evaluation = evaluation or self.evaluate(trajectory, seed)
-        returns = self._returns(trajectory, evaluation.estimates)
-        mask = self.learned(trajectory)
-        weight, share = self.step_weights(trajectory)
-        estimate = returns
-        if self.critic is not None and evaluation.estimates is not None:
-            estimate = self.critic.estimate(returns, evaluation.estimates.prediction)
-        baseline = tf.zeros_like(returns)
-        if self.baseline is not None:
-            baseline = self.baseline.values(trajectory, evaluation.estimates, self.policy, seed)
-        advantage = tf.stop_gradient(estimate - baseline)
-
-        policy_loss = losses.score_function_loss(evaluation.log_prob, advantage, weight)
-        loss = policy_loss
-        metrics = {
-            "policy_loss": policy_loss,
-            "entropy": tf.reduce_sum(losses.mean_over_steps(mask) * evaluation.entropy),
-            "advantage_std": losses.standard_deviation(advantage, mask),
-            "advantage": advantage,
-            "returns": returns,
-        }
-        if self.gradient_variance is not None:
-            metrics |= self.gradient_variance.measure(
-                self.policy, trajectory, (weight, share), advantage, estimate, self.updates
-            )
-        if self.entropy_bonus is not None:
-            coefficient = self.entropy_bonus.coefficient(self.steps)
-            loss -= coefficient * losses.entropy_bonus(evaluation.entropy, weight)
-            metrics["entropy_coefficient"] = coefficient
-        for part in self.regressors:
-            if part is self.critic and evaluation.estimates is not None:
-                prediction = evaluation.estimates.prediction
-            else:
-                prediction = part.predict(trajectory)
-            value_loss = losses.value_loss(prediction, returns, losses.mean_over_steps(mask))
-            if isinstance(part.fit, JointLoss):
-                loss += part.fit.weight * value_loss
-            metrics["value_loss"] = metrics.get("value_loss", 0.0) + value_loss
-            metrics["explained_variance"] = losses.explained_variance(prediction, returns, mask)
-        return loss, metrics
-
-    def _returns(self, trajectory: Trajectory, estimates: Estimates | None) -> tf.Tensor:
-        """G_t of the scaled, clipped rewards, [T, B]."""
-        reward = self.reward_scale * trajectory.reward
-        if self.reward_bound is not None:
-            reward = tf.clip_by_value(reward, -self.reward_bound, self.reward_bound)
-        if estimates is None:
-            values = tf.zeros_like(tf.concat([reward, reward[-1:]], axis=0))
-        else:
-            values = tf.stop_gradient(estimates.values)
-        return self.returns(trajectory._replace(reward=reward), values, self.discount)
-
-    def learned(self, trajectory: Trajectory) -> tf.Tensor:
-        """Marks the steps that are learned from: a trajectory to [T, B]."""
-        if isinstance(self.returns, MonteCarlo):
-            return trajectory.mask * completed(trajectory.terminated, trajectory.truncated)
-        return trajectory.mask
+        forward = forward or self.evaluate(trajectory, seed)
+        targets = self.targets(trajectory, forward, seed)
+        value, scalars = self.loss(Batch.whole(trajectory, targets), forward)
+        return Loss(value, scalars, targets)

@@ -49,6 +49,26 @@ class Horizon:
             self._since.assign(steps)
             self._total.assign(total)
 
+    def resume(self, state: dict[str, float] | None, total: int, steps: int) -> bool:
+        """Goes on where the horizon of a checkpoint was, perhaps with another length.
+
+        Args:
+            state: of the checkpoint; None for a new run, or one from before horizons were saved,
+                which had the same length.
+            total: environment steps of the whole run.
+            steps: those it has taken.
+
+        Returns:
+            Whether schedules go by the horizon and have reached their end.
+        """
+        if state is None:
+            self.extend(total, 0)
+        else:
+            self.restore(state)
+        over = self.fraction(tf.constant(steps, tf.int64)) >= 1.0
+        self.extend(total, steps)
+        return self.followed and bool(over)
+
     def state(self) -> dict[str, float]:
         """Returns what ``restore`` takes."""
         numbers = {"total": self._total, "since": self._since, "done": self._done}

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from pgtf.errors import ConfigurationError
 from pgtf.networks.network import Network
+from pgtf.spaces import largest_byte
 
 
 @gin.register
@@ -24,7 +25,7 @@ class AtariNetwork(Network):
     both are bound to one instance, ``@scope/gin.singleton()``.
 
     Pictures are uint8, [height, width, channels] or [channels, height, width]: the shorter end is
-    the channels'. They are scaled to [0, 1].
+    the channels'. They are scaled to [0, 1] by the upper bound of their space.
 
     Args:
         convolutions: filters, width of the square kernel and stride of each layer.
@@ -58,6 +59,9 @@ class AtariNetwork(Network):
             )
         self.space = space
         self.channels_first = space.shape[0] < space.shape[-1]
+        self.largest = largest_byte(space)
+        if self.channels_first and np.ndim(self.largest):
+            self.largest = np.transpose(self.largest, (1, 2, 0))
         sides = [int(n) for n in np.roll(space.shape, -1 if self.channels_first else 0)]
         channels = sides.pop()
         self.layers = []
@@ -95,7 +99,7 @@ class AtariNetwork(Network):
         x = tf.reshape(element, [-1, *(self.space.shape or ())])
         if self.channels_first:
             x = tf.transpose(x, [0, 2, 3, 1])
-        x = tf.cast(x, tf.float32) / 255.0
+        x = tf.cast(x, tf.float32) / self.largest
         for layer in self.layers:
             x = layer(x)
         x = self.dense(tf.reshape(x, [-1, self.dense.kernel.shape[0]]))

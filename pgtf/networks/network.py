@@ -10,6 +10,9 @@ import tensorflow as tf
 class Network(keras.Layer):
     """Maps elements of a space to features.
 
+    A network without memory implements ``build`` and ``features``. One with memory implements
+    ``initial_memory``, ``step`` and ``unroll``, which agree: unrolling is stepping T times.
+
     Attributes:
         space: what it was built for; parts that share a network agree on it.
         num_features: F, known once built.
@@ -30,8 +33,48 @@ class Network(keras.Layer):
         raise NotImplementedError
 
     def features(self, element: Any) -> tf.Tensor:
-        """Maps a nest of [..., *shape] to [..., F]."""
+        """Maps a nest of [..., *shape] to [..., F]; what a network without memory implements."""
         raise NotImplementedError
+
+    def initial_memory(self, num_envs: int) -> Any:
+        """Returns the memory at the start of an episode.
+
+        Args:
+            num_envs: B.
+
+        Returns:
+            A nest of [B, ...]; () for a network without memory.
+        """
+        del num_envs
+        return ()
+
+    def step(self, element: Any, memory: Any) -> tuple[tf.Tensor, Any]:
+        """Maps one step of B inputs, a nest of [B, *shape], to features [B, F].
+
+        Args:
+            element: the inputs.
+            memory: nest of [B, ...] after the step before.
+
+        Returns:
+            The features, and the memory after this step.
+        """
+        return self.features(element), memory
+
+    def unroll(self, element: Any, first: tf.Tensor, memory: Any) -> tf.Tensor:
+        """Maps T steps of B inputs, a nest of [T, B, *shape], to features [T, B, F].
+
+        Args:
+            element: the inputs.
+            first: [T, B] bool, rows on which an episode begins and memory starts afresh.
+            memory: nest of [B, ...] before row 0.
+        """
+        del first, memory
+        return self.features(element)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether there is a memory."""
+        return bool(tf.nest.flatten(self.initial_memory(1)))
 
     def adapt(self, element: Any, mask: tf.Tensor) -> None:
         """Moves running statistics of the input, if the network keeps any.

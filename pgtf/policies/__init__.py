@@ -2,10 +2,9 @@
 
 from pgtf.policies.bernoulli import Bernoulli
 from pgtf.policies.beta import Beta
-from pgtf.policies.default import default_head
 from pgtf.policies.deterministic import Deterministic
 from pgtf.policies.gaussian import Gaussian
-from pgtf.policies.head import Head
+from pgtf.policies.head import Head, default_head
 from pgtf.policies.joint import Joint
 from pgtf.policies.multi_softmax import MultiSoftmax
 from pgtf.policies.policy import Policy

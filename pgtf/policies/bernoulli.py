@@ -28,7 +28,7 @@ class Coin(tfp.distributions.Bernoulli):
 
 
 @gin.register
-class Bernoulli(Head):
+class Bernoulli(Head, serves=gym.spaces.MultiBinary):
     """One coin for each bit of a MultiBinary space, independent given the state.
 
     The logits are linear in the network's features; actions are int32 of the space's shape.

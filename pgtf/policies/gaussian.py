@@ -31,7 +31,7 @@ class Normal(tfp.distributions.Normal):
 
 
 @gin.register
-class Gaussian(Head):
+class Gaussian(Head, serves=gym.spaces.Box):
     """a ~ N(μ(s), σ²), diagonal, over a Box of any shape; its bounds do not enter.
 
     The score is (a − μ)/σ² ∇μ. Actions are float32 and unclipped: the environment clips them to the
@@ -47,6 +47,8 @@ class Gaussian(Head):
         initial_scale: σ of the first policy, in units of the action.
         gain: of the orthogonal initialisation of μ, and of σ² where it depends on the state.
     """
+
+    has_scale = True
 
     def __init__(
         self, scale: str = "learned", initial_scale: float = 1.0, gain: float = 0.01
@@ -100,3 +102,9 @@ class Gaussian(Head):
     def distribution(self, features: tf.Tensor) -> tfp.distributions.Distribution:
         """Returns the distribution over actions, float32 [..., *shape], for features [..., F]."""
         return tfp.distributions.Independent(self.components(features), len(self.mean.event_shape))
+
+    def scaled(self, distribution: Any, factor: tf.Tensor) -> tfp.distributions.Distribution:
+        """Returns N(μ, (c σ)²) for a factor c, a scalar."""
+        inner = distribution.distribution
+        scaled = Normal(inner.loc, factor * inner.scale)
+        return tfp.distributions.Independent(scaled, distribution.reinterpreted_batch_ndims)

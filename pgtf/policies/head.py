@@ -1,8 +1,10 @@
 """The contract of a policy head: features in, a distribution over actions out."""
 
+import functools
 import textwrap
 from typing import Any
 
+import gin
 import gymnasium as gym
 import keras
 import tensorflow as tf
@@ -13,11 +15,25 @@ from pgtf.errors import ConfigurationError
 class Head(keras.Layer):
     """Maps a network's features to a distribution over one action space.
 
+    A head that is the default for a kind of space names it beside its bases:
+    ``class Softmax(Head, serves=gym.spaces.Discrete)``.
+
     Attributes:
         has_score: whether ``log_prob`` can be differentiated, so that a score-function loss works.
+        enumerates: whether ``log_probabilities`` lists the probability of every action.
+        has_scale: whether ``scaled`` can widen and narrow the distribution.
     """
 
-    has_score = True
+    has_score: bool = True
+    enumerates: bool = False
+    has_scale: bool = False
+
+    def __init_subclass__(cls, serves: type[gym.Space[Any]] | None = None, **kwargs: Any) -> None:
+        """Registers the class as the default head of the spaces it ``serves``."""
+        super().__init_subclass__(**kwargs)
+        if serves is not None:
+            # Through gin, so that ``Gaussian.scale`` can be bound without binding ``Policy.head``.
+            default_head.register(serves, lambda action_space: gin.get_configurable(cls)())
 
     def build(self, num_features: int, action_space: gym.Space[Any]) -> None:
         """Makes the layers.
@@ -43,6 +59,18 @@ class Head(keras.Layer):
         """
         raise NotImplementedError
 
+    def log_probabilities(self, distribution: Any) -> tf.Tensor:
+        """Returns log π(b | s) of every action b of a Discrete space, [..., n].
+
+        Args:
+            distribution: what ``distribution`` returned, or one made of it by an exploration.
+        """
+        raise NotImplementedError
+
+    def scaled(self, distribution: Any, factor: tf.Tensor) -> Any:
+        """Returns the same kind of distribution with its scale times a factor, a scalar."""
+        raise NotImplementedError
+
     def refusal(self, needs: str, action_space: gym.Space[Any]) -> ConfigurationError:
         """Returns the error that says this head does not fit the action space.
 
@@ -50,8 +78,6 @@ class Head(keras.Layer):
             needs: what the head needs, as in "a Discrete action space".
             action_space: what it was given.
         """
-        from pgtf.policies.default import default_head  # that module knows every head
-
         message = (
             f"{type(self).__name__} needs {needs}, but this environment's is "
             f"{textwrap.shorten(repr(action_space), 120)}"
@@ -63,3 +89,17 @@ class Head(keras.Layer):
         return ConfigurationError(
             f"{message}: bind Policy.head=@{fitting}(), or leave Policy.head unbound."
         )
+
+
+@functools.singledispatch
+def default_head(action_space: gym.Space[Any]) -> Head:
+    """Returns a new, unbuilt head that fits the action space.
+
+    Raises:
+        ConfigurationError: pgtf has no head for this kind of space.
+    """
+    raise ConfigurationError(
+        f"pgtf has no policy head for the action space {type(action_space).__name__}: wrap the "
+        "environment so that its actions are Discrete, Box, MultiBinary, MultiDiscrete, or a Tuple "
+        "or Dict of these."
+    )

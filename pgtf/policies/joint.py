@@ -10,8 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from pgtf.errors import ConfigurationError
-from pgtf.policies.default import default_head
-from pgtf.policies.head import Head
+from pgtf.policies.head import Head, default_head
 
 
 class Product:
@@ -95,5 +94,6 @@ class Joint(Head):
         return Product([head.distribution(features) for head in self.heads], self.keys)
 
 
+# Not through gin: the parts of a bound ``Joint`` would take its ``heads`` for their own.
 default_head.register(gym.spaces.Tuple, lambda action_space: Joint())
 default_head.register(gym.spaces.Dict, lambda action_space: Joint())

@@ -17,7 +17,7 @@ _NEVER = -1e30
 
 
 @gin.register
-class MultiSoftmax(Head):
+class MultiSoftmax(Head, serves=gym.spaces.MultiDiscrete):
     """One softmax for each entry of a MultiDiscrete space, independent given the state.
 
     Entries may differ in their number of choices, and ``nvec`` may have any number of dimensions.

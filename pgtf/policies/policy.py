@@ -7,29 +7,30 @@ import gymnasium as gym
 import keras
 import tensorflow as tf
 
+from pgtf.networks.keras_model import as_network
 from pgtf.networks.mlp import MLP
 from pgtf.networks.network import Network
-from pgtf.policies.default import default_head
-from pgtf.policies.head import Head
+from pgtf.policies.decision import Actor
+from pgtf.policies.head import Head, default_head
 
 
 @gin.register
-class Policy(keras.Layer):
+class Policy(Actor, keras.Layer):
     """A distribution over actions for each observation.
 
     Attributes:
         head: the one that was bound or chosen, once built.
 
     Args:
-        network: maps observations to features; an ``MLP`` when unbound.
+        network: maps observations to features, a Keras model for one; an ``MLP`` when unbound.
         head: maps features to a distribution; chosen from the action space when unbound.
     """
 
     head: Head
 
-    def __init__(self, network: Network | None = None, head: Head | None = None):
+    def __init__(self, network: Network | keras.Model | None = None, head: Head | None = None):
         super().__init__()
-        self.network = network or MLP()
+        self.network = MLP() if network is None else as_network(network)
         self._bound_head = head
 
     def build(self, observation_space: gym.Space, action_space: gym.Space) -> None:
@@ -47,15 +48,6 @@ class Policy(keras.Layer):
             self.network.build(observation_space)
         self.head.build(self.network.num_features, action_space)
 
-    def distribution(self, observation: Any) -> Any:
-        """Returns π(· | s), of batch shape [...], for observations: a nest of [..., *shape]."""
-        return self.head.distribution(self.network.features(observation))
-
-    def act(self, observation: Any, seed: tf.Tensor) -> Any:
-        """Samples an action, a nest of [..., *shape]; ``seed`` is int32 [2]."""
-        return self.distribution(observation).sample(seed=seed)
-
-    def act_greedily(self, observation: Any, seed: tf.Tensor) -> Any:
-        """Returns the mode of π(· | s); ``seed`` is not used."""
-        del seed
-        return self.distribution(observation).mode()
+    def distribution_of(self, features: tf.Tensor) -> Any:
+        """Returns π(· | s), of batch shape [...], for the network's features, [..., F]."""
+        return self.head.distribution(features)

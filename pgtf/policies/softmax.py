@@ -12,7 +12,7 @@ from pgtf.policies.output import Output
 
 
 @gin.register
-class Softmax(Head):
+class Softmax(Head, serves=gym.spaces.Discrete):
     """π(a|s) = exp h(s, a) / Σ_b exp h(s, b) over a Discrete space.
 
     The preferences h are linear in the network's features. The score is
@@ -22,6 +22,8 @@ class Softmax(Head):
     Args:
         gain: of the orthogonal initialisation of the preferences; 0 starts uniform.
     """
+
+    enumerates = True
 
     def __init__(self, gain: float = 0.01) -> None:
         super().__init__()
@@ -37,3 +39,7 @@ class Softmax(Head):
     def distribution(self, features: tf.Tensor) -> Categorical:
         """Returns the distribution over actions, int32 [...], for features [..., F]."""
         return Categorical(logits=self.preferences(features))
+
+    def log_probabilities(self, distribution: Any) -> tf.Tensor:
+        """Returns log π(b | s) of every action b, [..., n]."""
+        return tf.nn.log_softmax(distribution.logits_parameter())

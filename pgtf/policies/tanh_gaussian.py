@@ -102,3 +102,9 @@ class TanhGaussian(Gaussian):
         normal = self.components(features)
         squashed = SquashedNormal(normal.loc, normal.scale, self.bounds)
         return tfp.distributions.Independent(squashed, len(self.mean.event_shape))
+
+    def scaled(self, distribution: Any, factor: tf.Tensor) -> tfp.distributions.Distribution:
+        """Returns the squashed N(μ, (c σ)²) of u for a factor c, a scalar."""
+        inner = distribution.distribution
+        scaled = SquashedNormal(inner.normal.loc, factor * inner.normal.scale, inner.bounds)
+        return tfp.distributions.Independent(scaled, distribution.reinterpreted_batch_ndims)

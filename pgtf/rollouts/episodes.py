@@ -9,7 +9,16 @@ from pgtf.environments.environment import Environment
 from pgtf.errors import ConfigurationError
 from pgtf.graph.scan import scan_while
 from pgtf.learning.estimators import ReturnEstimator
-from pgtf.rollouts.unroll import Act, Carry, Finished, Played, assembled, start
+from pgtf.rollouts.unroll import (
+    Behaviour,
+    Carry,
+    Finished,
+    Played,
+    assembled,
+    reset,
+    slim,
+    start,
+)
 from pgtf.trajectory import Trajectory
 
 
@@ -34,6 +43,11 @@ class Episodes:
         self.num_episodes = num_episodes
         self.max_steps = max_steps
 
+    @property
+    def unrolled_steps(self) -> int | None:
+        """None: whole episodes are a loop, which no tape runs through."""
+        return None
+
     def static(self, environment: Environment) -> bool:
         """Whether every trajectory has the same shape, so that XLA compiles its update once."""
         return environment.compiled
@@ -44,16 +58,18 @@ class Episodes:
         return []
 
     def collect(
-        self, environment: Environment, act: Act, carry: Carry, seed: tf.Tensor
+        self, environment: Environment, behaviour: Behaviour, carry: Carry, seed: tf.Tensor
     ) -> tuple[Carry, Trajectory, Finished]:
         """Returns the next carry, a trajectory [T, B] and the episodes that ended.
 
         Raises:
             ConfigurationError: the episodes cannot be shared out evenly.
         """
-        return assembled(self.play(environment, act, carry, seed))
+        return assembled(self.play(environment, behaviour, carry, seed))
 
-    def play(self, environment: Environment, act: Act, carry: Carry, seed: tf.Tensor) -> Played:
+    def play(
+        self, environment: Environment, behaviour: Behaviour, carry: Carry, seed: tf.Tensor
+    ) -> Played:
         """Does what ``collect`` does, but for the putting together."""
         del carry
         quota, rest = divmod(self.num_episodes or environment.num_envs, environment.num_envs)
@@ -62,26 +78,29 @@ class Episodes:
                 f"Episodes.num_episodes = {self.num_episodes} is not a multiple of the"
                 f" {environment.num_envs} environments: change it or NUM_ENVS."
             )
-        first = start(environment, seed)
+        first = start(environment, seed, behaviour.initial)
 
-        def move(place: tuple[Any, Any, Any], t: tf.Tensor) -> tuple[Any, Any]:
-            state, observation, remaining = place
-            action = act(observation, seed + tf.stack([1 + t, 0]))
-            state, step = environment.step(state, action, held=remaining <= 0)
+        def move(place: tuple[Any, ...], t: tf.Tensor) -> tuple[Any, Any]:
+            state, observation, memory, remaining = place
+            decision = behaviour.act(observation, memory, seed + tf.stack([1 + t, 0]))
+            state, step = environment.step(state, decision.action, held=remaining <= 0)
+            memory = reset(decision.memory, behaviour.initial, step.mask)
             remaining -= tf.cast(step.terminated | step.truncated, tf.int32)
-            return (state, step.observation, remaining), (observation, action, step)
+            row = (observation, decision.action, decision.log_prob, slim(step))
+            return (state, step.observation, memory, remaining), row
 
         most = self.max_steps
-        if environment.time_limit is not None:
-            most = min(most, quota * (environment.time_limit + 1))
+        if environment.longest_episode is not None:
+            # Each episode but the first is preceded by the row of its reset.
+            most = min(most, quota * (environment.longest_episode + 1))
         remaining = tf.fill((environment.num_envs,), quota)
-        (state, observation, _), rows = scan_while(
+        (state, observation, memory, _), rows = scan_while(
             move,
-            lambda place, t: tf.reduce_any(place[2] > 0) & (t < most),
-            (first.state, first.observation, remaining),
+            lambda place, t: tf.reduce_any(place[3] > 0) & (t < most),
+            (first.state, first.observation, first.memory, remaining),
             most if environment.compiled else None,
         )
-        observed, action, step = rows
+        observed, *others, step = rows
         # The rows that a compiled loop did not reach are blank: in them everybody stands still.
         moved = tf.cast(tf.reduce_any(step.mask > 0, axis=1), tf.int32)
         reached = tf.cumsum(moved, reverse=True) > 0
@@ -92,5 +111,5 @@ class Episodes:
             observed,
             observation,
         )
-        rows = (observed, action, step)
-        return Played(first, state, observation, rows)
+        rows = (observed, *others, step)
+        return Played(first, state, observation, memory, rows)

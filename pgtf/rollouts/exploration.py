@@ -11,15 +11,11 @@ from typing import Any
 
 import gin
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from pgtf.errors import ConfigurationError
 from pgtf.policies.categorical import Categorical
-from pgtf.policies.gaussian import Gaussian, Normal
+from pgtf.policies.decision import Actor
 from pgtf.policies.head import Head
-from pgtf.policies.policy import Policy
-from pgtf.policies.softmax import Softmax
-from pgtf.policies.tanh_gaussian import SquashedNormal
 
 
 class Exploration(abc.ABC):
@@ -44,10 +40,11 @@ class Exploration(abc.ABC):
         """
 
     @abc.abstractmethod
-    def distribution(self, distribution: Any, level: tf.Tensor) -> Any:
+    def distribution(self, head: Head, distribution: Any, level: tf.Tensor) -> Any:
         """Returns the distribution that acts, differentiable by the parameters of the policy.
 
         Args:
+            head: the policy's, which knows its distributions.
             distribution: the policy's, of any batch shape.
             level: scalar.
         """
@@ -82,13 +79,13 @@ class EpsilonMixture(Exploration):
             )
 
     def check(self, head: Head) -> None:
-        """Refuses every head but Softmax."""
-        if not isinstance(head, Softmax):
+        """Refuses heads whose actions cannot be enumerated."""
+        if not head.enumerates:
             raise self.refusal(head, "a Softmax head", "ScaledNoise")
 
-    def distribution(self, distribution: Any, level: tf.Tensor) -> Categorical:
-        """Returns the mixture, a categorical distribution again."""
-        log_prob = tf.nn.log_softmax(distribution.logits_parameter())
+    def distribution(self, head: Head, distribution: Any, level: tf.Tensor) -> Categorical:
+        """Returns the mixture, a categorical distribution."""
+        log_prob = head.log_probabilities(distribution)
         uniform = tf.math.log(level / log_prob.shape[-1]) * tf.ones_like(log_prob)
         # Both terms stay logarithms, so that no action's probability underflows where ε is 0.
         logits = tf.reduce_logsumexp(tf.stack([log_prob + tf.math.log1p(-level), uniform]), 0)
@@ -111,24 +108,17 @@ class ScaledNoise(Exploration):
             )
 
     def check(self, head: Head) -> None:
-        """Refuses every head but Gaussian and TanhGaussian."""
-        if not isinstance(head, Gaussian):
+        """Refuses heads without a scale."""
+        if not head.has_scale:
             raise self.refusal(head, "a Gaussian or TanhGaussian head", "EpsilonMixture")
 
-    def distribution(self, distribution: Any, level: tf.Tensor) -> Any:
+    def distribution(self, head: Head, distribution: Any, level: tf.Tensor) -> Any:
         """Returns the same kind of distribution with another scale."""
-        inner = distribution.distribution
-        scaled: Any
-        if isinstance(inner, SquashedNormal):
-            normal = inner.normal
-            scaled = SquashedNormal(normal.loc, level * normal.scale, inner.bounds)
-        else:
-            scaled = Normal(inner.loc, level * inner.scale)
-        return tfp.distributions.Independent(scaled, distribution.reinterpreted_batch_ndims)
+        return head.scaled(distribution, level)
 
 
-class ExploringPolicy:
-    """A policy seen through an exploration; it takes a ``Policy``'s place in a learner.
+class ExploringPolicy(Actor):
+    """A policy seen through an exploration; it takes a ``Policy``'s place in an objective.
 
     Args:
         policy: the shared one; its network and head, and their variables, are used.
@@ -136,7 +126,7 @@ class ExploringPolicy:
         level: scalar, how much.
     """
 
-    def __init__(self, policy: Policy, exploration: Exploration, level: tf.Tensor):
+    def __init__(self, policy: Actor, exploration: Exploration, level: tf.Tensor):
         self._policy = policy
         self._exploration = exploration
         self._level = level
@@ -144,10 +134,7 @@ class ExploringPolicy:
         self.head = policy.head
         self.trainable_variables = policy.trainable_variables
 
-    def distribution(self, observation: Any) -> Any:
-        """Returns what acts in a state; see ``Policy.distribution``."""
-        return self._exploration.distribution(self._policy.distribution(observation), self._level)
-
-    def act(self, observation: Any, seed: tf.Tensor) -> Any:
-        """Samples an action; see ``Policy.act``."""
-        return self.distribution(observation).sample(seed=seed)
+    def distribution_of(self, features: tf.Tensor) -> Any:
+        """Returns what acts, of batch shape [...], for the network's features, [..., F]."""
+        distribution = self._policy.distribution_of(features)
+        return self._exploration.distribution(self.head, distribution, self._level)

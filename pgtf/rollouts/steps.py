@@ -5,8 +5,9 @@ import tensorflow as tf
 
 from pgtf.environments.environment import Environment
 from pgtf.errors import ConfigurationError
-from pgtf.learning.estimators import MonteCarlo, ReturnEstimator
-from pgtf.rollouts.unroll import Act, Carry, Finished, Played, assembled, played_steps
+from pgtf.graph.scan import UNROLLED
+from pgtf.learning.estimators import ReturnEstimator
+from pgtf.rollouts.unroll import Behaviour, Carry, Finished, Played, assembled, played_steps
 from pgtf.trajectory import Trajectory
 
 
@@ -23,6 +24,11 @@ class Rollouts:
             raise ConfigurationError(f"Rollouts.num_steps must be at least 1, not {num_steps}.")
         self.num_steps = num_steps
 
+    @property
+    def unrolled_steps(self) -> int | None:
+        """T if the steps are unrolled in the graph, so that a tape may run through them."""
+        return self.num_steps if self.num_steps <= UNROLLED else None
+
     def static(self, environment: Environment) -> bool:
         """Whether every trajectory has the same shape, so that XLA compiles its update once."""
         del environment
@@ -30,20 +36,22 @@ class Rollouts:
 
     def warnings(self, returns: ReturnEstimator) -> list[str]:
         """Returns a sentence when most of what is collected would be left out."""
-        if not isinstance(returns, MonteCarlo):
+        if returns.bootstraps:
             return []
         return [
-            f"MonteCarlo leaves out steps whose episode does not end within {self.num_steps} steps"
-            " (Rollouts.num_steps): bind the trainer's rollout = @Episodes() to collect whole"
-            " episodes."
+            f"{type(returns).__name__} leaves out steps whose episode does not end within"
+            f" {self.num_steps} steps (Rollouts.num_steps): bind the trainer's rollout ="
+            " @Episodes() to collect whole episodes."
         ]
 
     def collect(
-        self, environment: Environment, act: Act, carry: Carry, seed: tf.Tensor
+        self, environment: Environment, behaviour: Behaviour, carry: Carry, seed: tf.Tensor
     ) -> tuple[Carry, Trajectory, Finished]:
         """Returns the next carry, a trajectory [T, B] and the episodes that ended."""
-        return assembled(self.play(environment, act, carry, seed))
+        return assembled(self.play(environment, behaviour, carry, seed))
 
-    def play(self, environment: Environment, act: Act, carry: Carry, seed: tf.Tensor) -> Played:
+    def play(
+        self, environment: Environment, behaviour: Behaviour, carry: Carry, seed: tf.Tensor
+    ) -> Played:
         """Does what ``collect`` does, but for the putting together."""
-        return played_steps(environment, act, carry, self.num_steps, seed)
+        return played_steps(environment, behaviour, carry, self.num_steps, seed)

@@ -1,5 +1,6 @@
 """Rollouts: a policy acting in B environments, and what is collected of it."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -7,9 +8,35 @@ import tensorflow as tf
 
 from pgtf.environments.environment import Environment
 from pgtf.graph.scan import scan, scan_rows, stacked
-from pgtf.trajectory import Trajectory
+from pgtf.policies.decision import Actor, Decision
+from pgtf.trajectory import TimeStep, Trajectory
 
-Act = Callable[[Any, tf.Tensor], Any]
+# Maps an observation, the network's memory and a seed to a decision.
+Act = Callable[[Any, Any, tf.Tensor], Decision]
+
+
+class Behaviour(NamedTuple):
+    """The policy that acts.
+
+    Attributes:
+        act: decides on B actions.
+        initial: its memory at the start of B episodes, a nest of [B, ...]; () without memory.
+    """
+
+    act: Act
+    initial: Any = ()
+
+    @classmethod
+    def of(cls, policy: Actor, num_envs: int, with_log_prob: bool = False) -> "Behaviour":
+        """Returns a policy that samples.
+
+        Args:
+            policy: built.
+            num_envs: B.
+            with_log_prob: whether trajectories hold the log-probs of the actions.
+        """
+        act = functools.partial(policy.act, with_log_prob=with_log_prob)
+        return cls(act, policy.initial_memory(num_envs))
 
 
 class Carry(NamedTuple):
@@ -19,13 +46,15 @@ class Carry(NamedTuple):
         state: the environment's own state.
         observation: nest of [B, ...], the one to act on next.
         time: [B] int32, steps since the start of the episode.
-        episode_return: [B] float32, undiscounted rewards since the start of the episode.
+        episode_return: [B] float32, sum of the scores since the start of the episode.
+        memory: of the policy's network, a nest of [B, ...]; () without memory.
     """
 
     state: Any
     observation: Any
     time: tf.Tensor
     episode_return: tf.Tensor
+    memory: Any = ()
 
 
 class Finished(NamedTuple):
@@ -42,14 +71,21 @@ class Finished(NamedTuple):
     length_sum: tf.Tensor
 
 
-def start(environment: Environment, seed: tf.Tensor) -> Carry:
-    """Resets the environment; ``seed`` is int32 [2]."""
+def start(environment: Environment, seed: tf.Tensor, memory: Any = ()) -> Carry:
+    """Resets the environment.
+
+    Args:
+        environment: B environments.
+        seed: int32 [2].
+        memory: of the policy's network at the start, a nest of [B, ...].
+    """
     state, observation = environment.reset(seed)
     return Carry(
         state,
         observation,
         tf.zeros((environment.num_envs,), tf.int32),
         tf.zeros((environment.num_envs,)),
+        memory,
     )
 
 
@@ -63,23 +99,26 @@ class Played(NamedTuple):
         start: where the environments stood before.
         state: the environment's own state now.
         observation: nest of [B, ...], the one to act on next.
-        rows: observation, action and ``TimeStep``; each [T, B, ...], or a list of T such rows.
+        memory: of the policy's network now.
+        rows: observation, action, log-prob (or ()) and ``slim`` step; each [T, B, ...], or a list
+            of T such rows.
     """
 
     start: Carry
     state: Any
     observation: Any
+    memory: Any
     rows: Any
 
 
 def unroll(
-    environment: Environment, act: Act, carry: Carry, num_steps: int, seed: tf.Tensor
+    environment: Environment, behaviour: Behaviour, carry: Carry, num_steps: int, seed: tf.Tensor
 ) -> tuple[Carry, Trajectory, Finished]:
-    """Lets B environments run for T steps.
+    """Steps B environments T times.
 
     Args:
         environment: B environments.
-        act: maps an observation and a seed to an action; ``policy.act``, most often.
+        behaviour: the policy that acts.
         carry: where the environments stand.
         num_steps: T.
         seed: int32 [2].
@@ -87,56 +126,85 @@ def unroll(
     Returns:
         Where the environments stand now, the trajectory [T, B], and the episodes that ended.
     """
-    return assembled(played_steps(environment, act, carry, num_steps, seed))
+    return assembled(played_steps(environment, behaviour, carry, num_steps, seed))
 
 
 def played_steps(
-    environment: Environment, act: Act, carry: Carry, num_steps: int, seed: tf.Tensor
+    environment: Environment, behaviour: Behaviour, carry: Carry, num_steps: int, seed: tf.Tensor
 ) -> Played:
     """Does what ``unroll`` does, and leaves ``assembled`` to the caller."""
 
-    def move(place: tuple[Any, Any], t: Any) -> tuple[tuple[Any, Any], Any]:
-        state, observation = place
-        action = act(observation, seed + tf.stack([1 + t, 0]))
-        state, step = environment.step(state, action)
-        return (state, step.observation), (observation, action, step)
+    def move(place: tuple[Any, ...], t: Any) -> tuple[tuple[Any, ...], Any]:
+        state, observation, memory = place
+        decision = behaviour.act(observation, memory, seed + tf.stack([1 + t, 0]))
+        state, step = environment.step(state, decision.action)
+        memory = reset(decision.memory, behaviour.initial, step.mask)
+        row = (observation, decision.action, decision.log_prob, slim(step))
+        return (state, step.observation, memory), row
 
-    (state, observation), rows = scan_rows(move, (carry.state, carry.observation), num_steps)
-    return Played(carry, state, observation, rows)
+    place = (carry.state, carry.observation, carry.memory)
+    (state, observation, memory), rows = scan_rows(move, place, num_steps)
+    return Played(carry, state, observation, memory, rows)
+
+
+def reset(memory: Any, initial: Any, mask: tf.Tensor) -> Any:
+    """Memory starts afresh where a row was no transition: nests of [B, ...], mask [B]."""
+    return tf.nest.map_structure(
+        lambda now, first: tf.where(
+            tf.reshape(mask > 0, [-1] + [1] * (len(now.shape) - 1)), now, first
+        ),
+        memory,
+        initial,
+    )
+
+
+def slim(step: TimeStep) -> TimeStep:
+    """Leaves a score out that is the very reward, so that no rollout carries both."""
+    return step._replace(score=()) if step.score is step.reward else step
 
 
 def assembled(played: Played) -> tuple[Carry, Trajectory, Finished]:
     """Makes a trajectory of what was played and tallies its episodes; see ``unroll``."""
-    observation, action, step = stacked(played.rows)
+    observation, action, log_prob, step = stacked(played.rows)
     observation = tf.nest.map_structure(
         lambda rows, end: tf.concat([rows, end[tf.newaxis]], axis=0),
         observation,
         played.observation,
     )
+    score = step.reward if isinstance(step.score, tuple) else step.score
     time, episode_return, finished = _tally(
         played.start.time,
         played.start.episode_return,
-        step.reward,
+        score,
         step.terminated,
         step.truncated,
         step.mask,
     )
     trajectory = Trajectory(
-        observation, action, step.reward, step.terminated, step.truncated, step.mask, time[:-1]
+        observation=observation,
+        action=action,
+        reward=step.reward,
+        terminated=step.terminated,
+        truncated=step.truncated,
+        mask=step.mask,
+        time=time[:-1],
+        score=score,
+        log_prob=log_prob,
+        memory=played.start.memory,
     )
-    carry = Carry(played.state, played.observation, time[-1], episode_return)
+    carry = Carry(played.state, played.observation, time[-1], episode_return, played.memory)
     return carry, trajectory, finished
 
 
 def _tally(
     time: tf.Tensor,
     episode_return: tf.Tensor,
-    reward: tf.Tensor,
+    score: tf.Tensor,
     terminated: tf.Tensor,
     truncated: tf.Tensor,
     mask: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor, Finished]:
-    """Counts steps and adds rewards within each episode.
+    """Counts steps and adds scores within each episode.
 
     Returns:
         [T+1, B] step within the episode, [B] the running returns, and the episodes that ended.
@@ -144,13 +212,13 @@ def _tally(
 
     def count(tally: tuple[tf.Tensor, tf.Tensor], t: Any) -> tuple[Any, Any]:
         time, total = tally
-        total = total + reward[t]
+        total = total + score[t]
         ended = terminated[t] | truncated[t]
         later = tf.where(mask[t] > 0, time + 1, 0)
         row = (time, tf.where(ended, total, 0.0), tf.where(ended, later, 0), ended)
         return (later, tf.where(ended, 0.0, total)), row
 
-    rows = reward.shape[0] if reward.shape[0] is not None else tf.shape(reward)[0]
+    rows = score.shape[0] if score.shape[0] is not None else tf.shape(score)[0]
     (last, running), (times, returns, lengths, ended) = scan(count, (time, episode_return), rows)
     finished = Finished(
         tf.reduce_sum(tf.cast(ended, tf.float32)),

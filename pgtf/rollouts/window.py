@@ -16,19 +16,22 @@ class EpisodeWindow:
 
     Args:
         rows: what an earlier window held.
+
+    Attributes:
+        count: episodes in it.
     """
 
     def __init__(self, rows: Iterable[Iterable[float]] = ()):
         self.rows = collections.deque(tuple(row) for row in rows)
-        self._count = sum(row[0] for row in self.rows)
+        self.count = int(sum(row[0] for row in self.rows))
 
     def add(self, episodes: np.ndarray) -> None:
         """Adds iterations, [N, 3]: number of episodes, sum of returns, sum of lengths."""
         for row in episodes[episodes[:, 0] > 0].tolist():
             self.rows.append(tuple(row))
-            self._count += row[0]
-            while self._count - self.rows[0][0] >= _WINDOW:
-                self._count -= self.rows.popleft()[0]
+            self.count += int(row[0])
+            while self.count - self.rows[0][0] >= _WINDOW:
+                self.count -= int(self.rows.popleft()[0])
 
     def scalars(self) -> dict[str, float]:
         """Returns ``rollout/ep_rew_mean`` and ``ep_len_mean``, nothing before the first episode."""

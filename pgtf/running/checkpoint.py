@@ -1,14 +1,18 @@
 """Checkpoints: what a killed run resumes from."""
 
 import json
+import os
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from pgtf.errors import TrainingError, cannot_write
+from pgtf.running import policy_files
 
 _KEPT = 3
 # What TensorFlow raises for files that are missing, torn or of other variables.
@@ -41,9 +45,11 @@ class Checkpoints:
 
     Attributes:
         latest: path of the checkpoint that was restored or saved last, without its suffixes.
+        best_score: of the checkpoint in ``best/``, or None while there is none.
     """
 
     def __init__(self, folder: Path, trackables: dict[str, Any], steps: tf.Variable):
+        self._folder = folder
         self._progress = _Progress()
         self._steps = steps
         self._checkpoint = tf.train.Checkpoint(progress=self._progress, **trackables)
@@ -51,6 +57,9 @@ class Checkpoints:
             self._checkpoint, str(folder), max_to_keep=_KEPT, checkpoint_name="step"
         )
         self.latest: str | None = None
+        self.best_score: float | None = None
+        if (folder / "best" / "score.json").exists():
+            self.best_score = json.loads((folder / "best" / "score.json").read_text())["score"]
 
     def restore(self, partial: bool = False) -> dict[str, Any] | None:
         """Restores the last checkpoint; an older one, with a warning, where that is damaged.
@@ -84,11 +93,14 @@ class Checkpoints:
             raise TrainingError(f"{damaged}.")
         return None
 
-    def save(self, values: dict[str, Any]) -> str:
+    def save(
+        self, values: dict[str, Any], policies: Mapping[str, list[np.ndarray]] | None = None
+    ) -> str:
         """Saves a checkpoint, unless the last one is of this step, and drops the oldest.
 
         Args:
             values: to be saved with it; anything JSON can hold.
+            policies: name of each policy that is trained -> its weights, for ``pgtf.load``.
 
         Returns:
             Its path.
@@ -100,17 +112,52 @@ class Checkpoints:
         if self.latest is not None and self.latest.endswith(f"-{step}"):
             return self.latest
         self._progress.values = values
+        weights = policy_files.weights_path(self._folder / f"step-{step}")
         try:
+            if policies is not None:
+                policy_files.write_weights(self._folder / f"step-{step}", policies)
             path = self._manager.save(checkpoint_number=step)
         except (tf.errors.OpError, OSError) as error:
+            weights.unlink(missing_ok=True)
             self._remove_unfinished()
-            raise cannot_write(Path(self._manager.directory), error) from error
+            raise cannot_write(self._folder, error) from error
         assert path is not None
+        kept = {policy_files.weights_path(Path(each)).name for each in self._manager.checkpoints}
+        for old in self._folder.glob(policy_files.weights_path(Path("step-*")).name):
+            if old.name not in kept:
+                old.unlink()
         self.latest = path
         return path
 
+    def keep_best(self, score: float) -> None:
+        """Copies the latest checkpoint to ``best/``, in place of the one there.
+
+        Args:
+            score: the mean return that makes it the best so far.
+
+        Raises:
+            TrainingError: it cannot be written.
+        """
+        assert self.latest is not None
+        name, best = Path(self.latest).name, self._folder / "best"
+        named = {"step": policy_files.step_of(Path(name)), "score": score}
+        try:
+            best.mkdir(exist_ok=True)
+            for file in self._folder.glob(f"{name}.*"):
+                shutil.copy2(file, best)
+            # Only now is it the best: a run that is killed on the way keeps the one before.
+            temporary = best / "score.json.tmp"
+            temporary.write_text(json.dumps(named) + "\n")
+            os.replace(temporary, best / "score.json")
+            for file in best.glob("step-*"):
+                if not file.name.startswith(f"{name}."):
+                    file.unlink()
+        except OSError as error:
+            raise cannot_write(best, error) from error
+        self.best_score = score
+
     def _remove_unfinished(self) -> None:
-        for folder in Path(self._manager.directory).glob("*_temp"):
+        for folder in self._folder.glob("*_temp"):
             shutil.rmtree(folder, ignore_errors=True)
 
 

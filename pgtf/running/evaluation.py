@@ -79,8 +79,9 @@ class Evaluation:
             compilation: the trainer's: evaluation on compiled environments uses XLA while training
                 does. None for XLA.
         """
-        self._environment = environment.replicate(self._num_envs)
+        self._environment = environment.replicate(self._num_envs, frozen=True)
         self._act = policy.act_greedily if self.greedy else policy.act
+        self._memory = policy.initial_memory(self._num_envs)
         self._seed = tf.constant([seed, _EVALUATION_SEED], tf.int32)
         trainer = compilation or Compilation(True, "SynchronousTrainer.jit_compile")
         self._compilation = trainer.child()
@@ -100,13 +101,14 @@ class Evaluation:
         """Plays one episode in each environment; returns their returns and lengths, each [B]."""
 
         def move(t: tf.Tensor, active: tf.Tensor, carry: Carry) -> tuple[Any, ...]:
-            action = self._act(carry.observation, seed + tf.stack([1 + t, 0]))
-            state, step = self._environment.step(carry.state, action, held=~active)
+            decision = self._act(carry.observation, carry.memory, seed + tf.stack([1 + t, 0]))
+            state, step = self._environment.step(carry.state, decision.action, held=~active)
             carry = Carry(
                 state,
                 step.observation,
                 carry.time + tf.cast(step.mask, tf.int32),
-                carry.episode_return + step.reward,
+                carry.episode_return + step.score,
+                decision.memory,
             )
             return t + 1, active & ~(step.terminated | step.truncated), carry
 
@@ -116,7 +118,7 @@ class Evaluation:
             (
                 tf.constant(0),
                 tf.ones((self._num_envs,), tf.bool),
-                start(self._environment, seed),
+                start(self._environment, seed, self._memory),
             ),
         )
         return last.episode_return, last.time

@@ -3,12 +3,15 @@
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
 
 
 class Interruption:
     """While this context is open the first Ctrl-C or SIGTERM is noted, the second one kills.
+
+    Python gives signals to its main thread alone: in any other one nothing is noted or changed.
 
     Args:
         then: is called when the first one is noted, from the signal handler: it may only set a
@@ -18,14 +21,17 @@ class Interruption:
         signal: the number of the signal that came, or None.
     """
 
-    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    _SIGNALS: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self, then: Callable[[], None] | None = None) -> None:
         self.signal: int | None = None
         self._then = then
 
     def __enter__(self) -> "Interruption":
-        self._previous = {number: signal.signal(number, self._note) for number in self._SIGNALS}
+        heeded = self._SIGNALS
+        if threading.current_thread() is not threading.main_thread():
+            heeded = ()
+        self._previous = {number: signal.signal(number, self._note) for number in heeded}
         return self
 
     def __exit__(

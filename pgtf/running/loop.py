@@ -2,22 +2,22 @@
 
 import contextlib
 import math
-import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import gin
 import numpy as np
-import tensorflow as tf
 
 from pgtf.configuration.bindings import hyperparameters
-from pgtf.environments.vector import EnvironmentFailure
 from pgtf.errors import TrainingError
+from pgtf.policies.numpy_policy import NumpyPolicy
 from pgtf.rollouts.window import EpisodeWindow
+from pgtf.running.callbacks import Callbacks, Snapshot
 from pgtf.running.checkpoint import Checkpoints
 from pgtf.running.evaluation import Evaluation, Score
+from pgtf.running.failures import environment_failures
 from pgtf.running.interruption import Interruption
 from pgtf.running.metrics import MetricsWriter
 from pgtf.running.progress import ProgressDisplay
@@ -26,28 +26,6 @@ from pgtf.trainers.seeds import interquartile_mean
 from pgtf.trainers.trainer import Report, Trainer
 
 _LOGS_PER_HISTOGRAM = 10
-
-
-@contextlib.contextmanager
-def environment_failures(trainer: Trainer) -> Iterator[None]:
-    """Says which environment failed and why, when one of them raises inside the graph."""
-    try:
-        yield
-    except (tf.errors.OpError, EnvironmentFailure) as error:
-        # TensorFlow passes on as text what Python code in the graph raises.
-        named = f"{EnvironmentFailure.__name__}: "
-        _, found, message = f"{type(error).__name__}: {error}".partition(named)
-        if not found:
-            raise
-        reason = message.split("\n")[0].rstrip(".")
-        # The traceback within the environment comes first, then the one of the code round it.
-        inner = message.split("The above exception")[0]
-        for path, line in re.findall(r'File "(.+?)", line (\d+)', inner)[-1:]:
-            reason += f" ({path} line {line})"
-        steps = int(trainer.steps.numpy())
-        raise TrainingError(
-            f"{trainer.environment.name} failed after {steps:,} steps: {reason}."
-        ) from error
 
 
 class Loop:
@@ -61,6 +39,8 @@ class Loop:
         evaluation: Evaluation,
         log_every: int,
         checkpoint_every: int,
+        callbacks: Callbacks,
+        policy: NumpyPolicy,
     ):
         self._folder = folder
         self._trainer = trainer
@@ -68,11 +48,14 @@ class Loop:
         self._evaluation = evaluation
         self._log_every = log_every
         self._checkpoint_every = checkpoint_every
+        self._callbacks = callbacks
+        self._policy = policy
         self._checkpoints = Checkpoints(folder.checkpoints, trainer.trackables(), trainer.steps)
         saved = self._checkpoints.restore()
         if saved is not None:
             trainer.restored(saved.get("trainer", {}))
-        self._extend(saved or {})
+        ended = trainer.horizon.resume((saved or {}).get("horizon"), total_steps, self._steps)
+        self._without_schedules = ended and self._steps < total_steps
         self._window = EpisodeWindow((saved or {}).get("episodes", ()))
         self._earlier_seconds = (saved or {}).get("wall_seconds", 0.0)
         self._first = self._steps
@@ -84,21 +67,15 @@ class Loop:
         self._compile_seconds = 0.0
         self._pause = 0.0
         self._seen = self._first
-
-    def _extend(self, saved: dict[str, Any]) -> None:
-        """Tells schedules how long the run is, and that it has got another length if so."""
-        horizon, steps = self._trainer.horizon, self._steps
-        if "horizon" in saved:
-            horizon.restore(saved["horizon"])
-        else:  # The run is new, or older than horizons are and had this length.
-            steps = 0
-        ended = horizon.fraction(tf.constant(steps, tf.int64)) >= 1.0
-        self._ended = bool(ended) and horizon.followed and steps < self._total_steps
-        horizon.extend(self._total_steps, steps)
+        self._announced: int | None = None
 
     @property
     def _steps(self) -> int:
         return int(self._trainer.steps.numpy())
+
+    @property
+    def _goes_on(self) -> bool:
+        return self._steps < self._total_steps and self._callbacks.stopped_by is None
 
     @property
     def _rate(self) -> float | None:
@@ -119,10 +96,10 @@ class Loop:
         """
         verb = f"Resuming at {self._first:,} steps" if self._resumed else "Training"
         display.say(f"{verb}: {self._folder.path}")
-        if self._ended:
+        if self._without_schedules:
             display.say(
-                "Schedules over the run have ended with it: the further steps go on with their last"
-                " values. A longer schedule needs a new run with that train.total_steps."
+                "Schedules over the run have ended, and keep their last values for the added steps;"
+                " for longer ones start a new run with this train.total_steps."
             )
         try:
             rate = self._train(interruption, display)
@@ -138,25 +115,24 @@ class Loop:
         """Takes all the steps, saves, and returns the steps per second."""
         pending: list[Report] = []
         display.stage("compiling")
-        while self._steps < self._total_steps and interruption.signal is None:
+        while self._goes_on and interruption.signal is None:
             pending.append(self._iterate())
             if len(pending) == 1 and self._seen == self._first:
                 display.say(f"Compiled in {self._compile_seconds:.1f} s")
             if self._passed(self._log_every):
                 self._log(pending)
                 pending = []
-            ends = self._steps >= self._total_steps
-            if not ends and self._evaluation.every and self._passed(self._evaluation.every):
+            if self._goes_on and self._evaluation.every and self._passed(self._evaluation.every):
                 self._evaluate(self._evaluation.episodes)
             if self._passed(self._checkpoint_every):
-                self._save()
+                self._checkpoint()
             self._seen = self._steps
             mean = self._window.scalars().get("rollout/ep_rew_mean")
             display.update(self._seen, self._rate, mean)
         if pending:
             self._log(pending)
         rate = self._rate
-        self._save()
+        self._checkpoint()
         return rate
 
     def close(self) -> None:
@@ -225,13 +201,26 @@ class Loop:
         if self._logs % _LOGS_PER_HISTOGRAM == 0:
             self._writer.histograms(self._steps, reports[-1].histograms)
         self._logs += 1
+        self._call_back(self._callbacks.log, scalars)
         self._pause += time.perf_counter() - began
+
+    def _call_back(
+        self, callbacks: Callable[[Snapshot], None], scalars: Mapping[str, float]
+    ) -> None:
+        try:
+            callbacks(
+                Snapshot(self._steps, scalars, self._window.count, self._policy, self._folder.path)
+            )
+        except TrainingError:
+            self._save()
+            raise
 
     def _describe(self) -> None:
         """Notes down the operative configuration, which gin knows once all parts have run."""
         operative = gin.operative_config_str()
         if not self._resumed or not self._folder.operative.exists():
-            self._writer.hparams(hyperparameters(operative), str(self._folder.path))
+            table = hyperparameters(self._folder.asked.read_text(), operative)
+            self._writer.hparams(table, str(self._folder.path))
         self._writer.text("operative_config", operative, self._steps)
         self._folder.write_operative(operative)
 
@@ -251,11 +240,26 @@ class Loop:
         if len(means) > 1:
             scalars |= {f"{m}/eval_mean_reward": x for m, x in zip(scores, means, strict=True)}
         self._writer.scalars(self._steps, scalars)
+        self._keep_if_best(scalars["eval/mean_reward"])
+        self._call_back(self._callbacks.evaluation, scalars)
         self._pause += time.perf_counter() - began
         return scores
 
-    def _save(self) -> None:
+    def _keep_if_best(self, score: float) -> None:
+        best = self._checkpoints.best_score
+        if math.isfinite(score) and (best is None or score >= best):
+            self._save()
+            self._checkpoints.keep_best(score)
+
+    def _checkpoint(self) -> None:
         began = time.perf_counter()
+        self._save()
+        if self._announced != self._steps:  # The last one may be one of the regular ones.
+            self._announced = self._steps
+            self._call_back(self._callbacks.checkpoint, {})
+        self._pause += time.perf_counter() - began
+
+    def _save(self) -> None:
         self._writer.flush()
         values = {
             "episodes": list(self._window.rows),
@@ -263,8 +267,12 @@ class Loop:
             "horizon": self._trainer.horizon.state(),
             "trainer": self._trainer.saving(),
         }
-        self._checkpoints.save(values)
-        self._pause += time.perf_counter() - began
+        variables = self._trainer.policy.variables
+        policies = {
+            member: [variable.numpy() for variable in variables]
+            for member in self._trainer.members()
+        }
+        self._checkpoints.save(values, policies)
 
     def _summarise(
         self, number: int | None, scores: dict[str, Score], rate: float | None, seed: int
@@ -278,6 +286,7 @@ class Loop:
             "wall_seconds": round(self._seconds, 3),
             "compile_seconds": round(self._compile_seconds, 3),
             "steps_per_second": None if rate is None else round(rate, 1),
+            "stopped_by": self._callbacks.stopped_by,
             "interrupted": None if number is None else signal.Signals(number).name,
             "eval_return_mean": interquartile_mean(list(means.values())) if means else None,
             "eval_return_std": float(returns.std()) if means else None,

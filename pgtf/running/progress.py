@@ -1,5 +1,6 @@
 """What the console shows of a run: a bar on a terminal, plain lines elsewhere."""
 
+import threading
 import time
 from types import TracebackType
 
@@ -16,8 +17,8 @@ _SECONDS_BETWEEN_LINES = 5.0
 
 
 def console() -> Console:
-    """What prints to the terminal, or plainly to a file."""
-    return Console(highlight=False, soft_wrap=True)
+    """What prints to the terminal, or plainly to a file or into a notebook."""
+    return Console(highlight=False, soft_wrap=True, force_jupyter=False)
 
 
 class ProgressDisplay:
@@ -30,6 +31,9 @@ class ProgressDisplay:
     def __init__(self, total: int):
         self.console = console()
         self._total = total
+        # Two bars of two threads would draw over each other.
+        main = threading.current_thread() is threading.main_thread()
+        self._plain = not (main and self.console.is_terminal)
         self._bar = Progress(
             BarColumn(),
             TaskProgressColumn(),
@@ -37,7 +41,7 @@ class ProgressDisplay:
             TimeRemainingColumn(compact=True),
             console=self.console,
             transient=True,
-            disable=not self.console.is_terminal,
+            disable=self._plain,
         )
         # Without a total the bar pulses.
         self._task = self._bar.add_task("building", total=None)
@@ -72,7 +76,7 @@ class ProgressDisplay:
             self._task, total=self._total, completed=steps, description=", ".join(items)
         )
         now = time.monotonic()
-        if not self.console.is_terminal and now - self._last_line > _SECONDS_BETWEEN_LINES:
+        if self._plain and now - self._last_line > _SECONDS_BETWEEN_LINES:
             self._last_line = now
             if rate:
                 items.append(f"{max(0, self._total - steps) / rate:.0f} s left")

@@ -4,8 +4,6 @@ import datetime
 import json
 import os
 import re
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +15,11 @@ _MAY_CHANGE = ("train.total_steps", "TOTAL_STEPS")
 
 
 def default_folder(configuration: Configuration, environment: str, seed: int) -> Path:
-    """Returns ``runs/<gin file>/<environment>/seed<seed>-<time>``."""
-    name = re.sub(r"[^\w.-]+", "-", environment)
+    """Returns ``runs/<first gin file>/<environment>/seed<seed>-<description>-<time>``."""
+    task = re.sub(r"[^\w.-]+", "-", environment)
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    return Path("runs") / configuration.name / name / f"seed{seed}-{now}"
+    name = "-".join(filter(None, (f"seed{seed}", configuration.description, now)))
+    return Path("runs") / configuration.name / task / name
 
 
 class RunFolder:
@@ -46,7 +45,8 @@ class RunFolder:
         return self.path / "operative_config.gin"
 
     @property
-    def _asked(self) -> Path:
+    def asked(self) -> Path:
+        """All bindings that were asked for."""
         return self.path / "config.gin"
 
     def check(self, configuration: Configuration) -> None:
@@ -56,34 +56,33 @@ class RunFolder:
             ConfigurationError: the folder belongs to a run with another configuration, or to
                 something else.
         """
-        if not self._asked.exists():
+        if not self.asked.exists():
             if any(self.path.glob("*tfevents*")) or self.checkpoints.exists():
                 raise ConfigurationError(
                     f"--logdir={self.path} holds events or checkpoints of something else (it has"
                     " no config.gin): choose another --logdir."
                 )
             return
-        difference = first_difference(self._asked.read_text(), configuration.text, _MAY_CHANGE)
+        difference = first_difference(self.asked.read_text(), configuration.text, _MAY_CHANGE)
         if difference is not None:
             key, old, new = difference
             raise ConfigurationError(
                 f"--logdir={self.path} belongs to another configuration: {key} is {old} there"
                 f" and {new} here. Choose another --logdir, or go on with"
-                f" --gin_file={self._asked}."
+                f" --gin_file={self.asked}."
             )
 
-    def claim(self, configuration: Configuration) -> None:
+    def claim(self, configuration: Configuration, command: str) -> None:
         """Makes the folder and notes down what was asked for, and with which command.
 
         Raises:
             ConfigurationError: the folder cannot be written to.
         """
-        command = f"python -m pgtf.launch {shlex.join(sys.argv[1:])}\n"
         try:
             self._make()
-            _replace(self._asked, configuration.text)
+            _replace(self.asked, configuration.text)
             with (self.path / "command.txt").open("a") as file:
-                file.write(command)
+                file.write(f"{command}\n")
         except OSError as error:
             raise ConfigurationError(f"--logdir={self.path} cannot be used: {error}.") from error
 

@@ -1,7 +1,9 @@
 """The loop round a trainer: metrics, checkpoints, evaluation, progress."""
 
 import contextlib
+import dataclasses
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +11,58 @@ import gin
 
 from pgtf.configuration.configuration import Configuration, bound
 from pgtf.errors import ConfigurationError
+from pgtf.policies.acting_graph import acting_graph, live_policy
+from pgtf.policies.numpy_policy import NumpyPolicy
+from pgtf.running import policy_files
+from pgtf.running.callbacks import Callback, Callbacks
 from pgtf.running.evaluation import Evaluation
+from pgtf.running.failures import environment_failures
 from pgtf.running.interruption import Interruption
-from pgtf.running.loop import Loop, environment_failures
+from pgtf.running.loop import Loop
 from pgtf.running.progress import ProgressDisplay
 from pgtf.running.run_folder import RunFolder, default_folder
 from pgtf.trainers.seeds import SeedsTrainer
 from pgtf.trainers.trainer import Trainer
 
 
-@gin.configurable(denylist=["configuration", "logdir"])
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """Who asks for a run, and how it is called back.
+
+    Attributes:
+        configuration: what was asked for; a run folder belongs to one configuration.
+        command: what was called to ask for it, for ``command.txt``.
+        logdir: the run folder; a new one under ``runs`` when None. One with a checkpoint resumes.
+        make_trainer: makes a trainer for each of several seeds; what ``train.trainer`` is bound to
+            when None.
+        built: is called once every part is made and has its initial weights.
+    """
+
+    configuration: Configuration
+    command: str
+    logdir: Path | None = None
+    make_trainer: Callable[[], Trainer] | None = None
+    built: Callable[[], None] = lambda: None
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run that has ended.
+
+    Attributes:
+        logdir: its folder.
+        summary: what ``summary.json`` holds, such as ``summary["eval_return_mean"]``.
+        policy: the one it ended with, ``action = policy(observation)``; of several seeds the first.
+    """
+
+    logdir: Path
+    summary: dict[str, Any]
+    policy: NumpyPolicy
+
+
+@gin.configurable(denylist=["request"])
 def train(
-    configuration: Configuration,
-    logdir: Path | None = None,
+    request: Request,
     trainer: Trainer = gin.REQUIRED,
     total_steps: int = 500_000,
     seed: int = 0,
@@ -29,12 +70,12 @@ def train(
     num_seeds: int = 1,
     log_every: int = 2_000,
     checkpoint_every: int = 50_000,
-) -> dict[str, Any]:
+    callbacks: Sequence[Callback] = (),
+) -> Run:
     """Trains, or goes on training, and leaves a run folder.
 
     Args:
-        configuration: what was asked for; a run folder belongs to one configuration.
-        logdir: the run folder; a new one under ``runs`` when None. One with a checkpoint resumes.
+        request: who asks for it.
         trainer: drives environments and learning.
         total_steps: environment steps of the whole run, those before a resumption included.
         seed: the run is a function of it.
@@ -43,9 +84,7 @@ def train(
             one needs a compiled environment.
         log_every: environment steps between two points of the curves.
         checkpoint_every: environment steps between two checkpoints.
-
-    Returns:
-        What ``summary.json`` holds.
+        callbacks: follow the run and may end it, such as ``StopAtReturn``.
 
     Raises:
         ConfigurationError: the parts do not fit each other, or the folder is another run's.
@@ -60,10 +99,12 @@ def train(
     for name, count in counts.items():
         if count < 1:
             raise ConfigurationError(f"train.{name} must be at least 1, not {count}.")
+    configuration, called = request.configuration, Callbacks(callbacks)
     if num_seeds > 1:
-        trainer = SeedsTrainer(lambda: bound("train.trainer", None), num_seeds, total_steps)
+        make = request.make_trainer or (lambda: bound("train.trainer", None))
+        trainer = SeedsTrainer(make, num_seeds, total_steps)
     default = default_folder(configuration, trainer.environment.name, seed)
-    folder = RunFolder(logdir or default, new=logdir is None)
+    folder = RunFolder(request.logdir or default, new=request.logdir is None)
     folder.check(configuration)
     evaluation = evaluation or Evaluation()
     with contextlib.ExitStack() as stack:
@@ -78,7 +119,30 @@ def train(
         for line in [*configuration.warnings(), *trainer.warnings()]:
             print(f"pgtf: warning: {line}", file=sys.stderr)
         # Only now, so that parts which do not fit each other leave no run folder behind.
-        folder.claim(configuration)
-        loop = Loop(folder, trainer, total_steps, evaluation, log_every, checkpoint_every)
+        folder.claim(configuration, request.command)
+        request.built()
+        policy = _written_policy(trainer, folder)
+        loop = Loop(
+            folder, trainer, total_steps, evaluation, log_every, checkpoint_every, called, policy
+        )
         stack.callback(loop.close)
-        return loop.run(interruption, display, seed)
+        summary = loop.run(interruption, display, seed)
+        next(trainer.members())
+        return Run(folder.path, summary, policy)
+
+
+def _written_policy(trainer: Trainer, folder: RunFolder) -> NumpyPolicy:
+    """The policy that is trained, for use from Python; and its graph in the run folder."""
+    policy, environment = trainer.policy, trainer.environment
+    spaces = (environment.observation_space, environment.action_space)
+    graph = acting_graph(policy, *spaces)
+    if not policy_files.holds_policies(folder.path):
+        try:
+            policy_files.write_graph(graph, spaces, folder.path)
+        except ValueError as error:
+            line = f"{error}".split("\n")[0].rstrip(".")
+            print(
+                f"pgtf: warning: {folder.path} will hold no policy that loads by itself: {line}.",
+                file=sys.stderr,
+            )
+    return live_policy(graph, policy, *spaces)

@@ -8,7 +8,7 @@ import gin
 import tensorflow as tf
 
 from pgtf.environments.environment import Environment
-from pgtf.environments.groups import CompiledGroups, Groups, GymGroups
+from pgtf.environments.groups import Groups
 from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError
 from pgtf.evolution import population as populations
@@ -18,7 +18,7 @@ from pgtf.graph.compilation import Compilation
 from pgtf.graph.parameters import flattened, unflattened
 from pgtf.learning.schedules import Horizon
 from pgtf.policies.policy import Policy
-from pgtf.trainers.synchronous import seeded
+from pgtf.rollouts.collector import stream
 from pgtf.trainers.trainer import Report, Trainer
 
 _COMMON = ("none", "pair", "population")
@@ -100,7 +100,7 @@ class EvolutionTrainer(Trainer):
         self.build_policy()
         self.method.build(self.search, self.steps, self.horizon)
         self._groups = self._made_groups()
-        self._seed = tf.constant(seeded(seed))
+        self._seed = tf.constant(stream(seed))
         self._names: list[str] = []
         # With Gymnasium environments, XLA compiles the code between their steps piece by piece.
         function, whole = self.compilation.function, environment.compiled
@@ -164,18 +164,15 @@ class EvolutionTrainer(Trainer):
             self._groups.close()
 
     def _made_groups(self) -> Groups:
-        environment = self.environment
-        if not isinstance(environment, GymEnvironment):
-            return CompiledGroups(environment)
-        copies = environment.replicate(self.population * environment.num_envs)
-        if self.common_random_numbers != "none" and not copies.seeds_each:
-            copies.close()
+        groups = self.environment.grouped(self.population)
+        if self.common_random_numbers != "none" and not groups.seeds_each:
+            groups.close()
             raise ConfigurationError(
-                f"{environment.name}'s own vectorised implementation cannot give two members the"
-                " same episodes: bind GymEnvironment.vectorization = 'loop', or"
+                f"{self.environment.name}'s own vectorised implementation cannot give two members"
+                " the same episodes: bind GymEnvironment.vectorization = 'loop', or"
                 " EvolutionTrainer.common_random_numbers = 'none'."
             )
-        return GymGroups(copies, self.population)
+        return groups
 
     def _assign_mean(self) -> None:
         variables = self.policy.trainable_variables
@@ -207,7 +204,7 @@ class EvolutionTrainer(Trainer):
         return members, tf.tile(seeds, [self.population // streams, 1])
 
     def _learned(
-        self, members: tf.Tensor, episodes: populations.Episodes
+        self, members: tf.Tensor, episodes: populations.PlayedEpisodes
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Moves the search distribution, the policy and the counters by one generation."""
         fitness = tf.reduce_mean(episodes.returns, axis=1)

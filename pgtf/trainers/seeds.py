@@ -1,5 +1,6 @@
 """Many seeds of one run as one program: their weights are stacked and learn side by side."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
@@ -16,11 +17,11 @@ from pgtf.learning.acting import TapedActing
 from pgtf.learning.fitting import Regression
 from pgtf.learning.learner import Learner
 from pgtf.learning.schedules import OverEnvironmentSteps
-from pgtf.rollouts.steps import Rollouts
-from pgtf.rollouts.unroll import Carry, start
+from pgtf.rollouts.collector import stream
+from pgtf.rollouts.unroll import Behaviour, Carry, start
 from pgtf.rollouts.window import EpisodeWindow
 from pgtf.trainers.stacked import StackedOptimizer, along
-from pgtf.trainers.synchronous import SynchronousTrainer, seeded
+from pgtf.trainers.synchronous import SynchronousTrainer
 from pgtf.trainers.trainer import Report, Trainer
 
 _STEPS_PER_CALL = 50_000
@@ -56,11 +57,8 @@ class SeedsTrainer(Trainer):
                 f"train.num_seeds > 1 needs a SynchronousTrainer, not {type(trainer).__name__}:"
                 " start one run for each seed."
             )
-        if not (
-            trainer.environment.compiled
-            and isinstance(trainer.rollout, Rollouts)
-            and trainer.rollout.num_steps <= UNROLLED
-        ):
+        num_steps = trainer.rollout.unrolled_steps
+        if not trainer.environment.compiled or num_steps is None:
             raise ConfigurationError(
                 f"train.num_seeds > 1 needs Rollouts of at most {UNROLLED} steps on a compiled"
                 " environment: add"
@@ -69,7 +67,7 @@ class SeedsTrainer(Trainer):
         self._make = make
         self._single = trainer
         self.learner = trainer.learner
-        self._num_steps = trainer.rollout.num_steps
+        self._num_steps = num_steps
         self._num_seeds = num_seeds
         self._total_steps = total_steps
         self.policy = trainer.policy
@@ -94,17 +92,26 @@ class SeedsTrainer(Trainer):
                 f"train.num_seeds > 1 cannot be combined with {Regression.__name__}: bind"
                 " @JointLoss() as the fit, or start one run for each seed."
             )
+        if not learner.optimization.one_gradient:
+            raise ConfigurationError(
+                f"train.num_seeds > 1 cannot be combined with"
+                f" {type(learner.optimization).__name__}: bind Learner.optimization ="
+                " @OneUpdate(), or start one run for each seed."
+            )
         if learner.gradient_variance is not None:
             raise ConfigurationError(
                 "train.num_seeds > 1 cannot be combined with GradientVariance: bind"
                 " Learner.gradient_variance = None, or start one run for each seed."
             )
         self._trainable = _stacked([member.trainable_variables for member in members])
-        self._statistics = _stacked([member.statistics for member in members])
+        # Those of the one environment begin alike in every seed.
+        self._statistics = _stacked(
+            [[*member.statistics, *environment.variables] for member in members]
+        )
         self._optimizer.build(self._trainable)
         self._member_steps = tf.Variable(tf.zeros((self._num_seeds,), tf.int64))
         self._updates = tf.Variable(0, trainable=False)
-        self._seeds = tf.constant([seeded(seed + i) for i in range(self._num_seeds)])
+        self._seeds = tf.constant([stream(seed + i) for i in range(self._num_seeds)])
         self._windows = [EpisodeWindow() for _ in members]
         self._names: list[str] = []
         carry = tf.function(self._start, autograph=False)()
@@ -138,7 +145,7 @@ class SeedsTrainer(Trainer):
         for i in range(self._num_seeds):
             for own, stack in zip(self.learner.trainable_variables, self._trainable, strict=True):
                 own.assign(stack.value[i])
-            for own, stack in zip(self.learner.statistics, self._statistics, strict=True):
+            for own, stack in zip(self._own_statistics, self._statistics, strict=True):
                 own.assign(stack.value[i])
             yield f"seed_{i}"
 
@@ -161,6 +168,10 @@ class SeedsTrainer(Trainer):
             "steps": self.steps,
         }
 
+    @property
+    def _own_statistics(self) -> list[keras.Variable]:
+        return [*self.learner.statistics, *self.environment.variables]
+
     def saving(self) -> dict[str, Any]:
         """Returns the last episodes of each seed."""
         return {"episodes": [list(window.rows) for window in self._windows]}
@@ -174,7 +185,8 @@ class SeedsTrainer(Trainer):
         seeds = tf.map_fn(
             lambda seed: tf.random.experimental.stateless_fold_in(seed, 0), self._seeds
         )
-        return tf.vectorized_map(lambda seed: start(self.environment, seed), seeds)
+        initial = self.policy.initial_memory(self.environment.num_envs)
+        return tf.vectorized_map(lambda seed: start(self.environment, seed, initial), seeds)
 
     def _iterate_several(self, limit: tf.Tensor) -> tuple[tf.Tensor, ...]:
         shape = (self._num_seeds, self._num_steps, self.environment.num_envs)
@@ -220,34 +232,43 @@ class SeedsTrainer(Trainer):
     def _member(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         """One rollout and its gradient for one seed, with its own weights."""
         carry, seed, steps, trainable, statistics = inputs
-        learner = self.learner.at(steps)
-        variables = [*learner.trainable_variables, *learner.statistics]
+        learner = self.learner
+        objective = dataclasses.replace(learner.objective, steps=steps)
+        variables = [*learner.trainable_variables, *self._own_statistics]
         mapping = list(zip(variables, [*trainable, *statistics], strict=True))
         with keras.StatelessScope(state_mapping=mapping) as scope:
             with tf.GradientTape() as tape:
                 tape.watch(trainable)
-                acting = TapedActing(learner) if TapedActing.supports(learner) else None
+                acting = TapedActing(objective) if TapedActing.supports(objective) else None
+                behaviour = Behaviour(acting) if acting else self._behaviour()
                 carry, trajectory, finished = self._single.rollout.collect(
-                    self.environment, acting or learner.policy.act, carry, seed
+                    self.environment, behaviour, carry, seed
                 )
-                evaluation = acting.evaluation(carry.observation) if acting else None
-                loss, metrics = learner.loss(trajectory, seed, evaluation)
-            gradients, metrics["gradient_norm"] = learner.clipped(
-                tape.gradient(loss, trainable, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+                forward = acting.forward_pass(carry.observation) if acting else None
+                loss = objective.whole_loss(trajectory, seed, forward)
+            scalars = dict(loss.scalars)
+            gradients, scalars["gradient_norm"] = learner.clipped(
+                tape.gradient(
+                    loss.value, trainable, unconnected_gradients=tf.UnconnectedGradients.ZERO
+                )
             )
-            learner.settle(trajectory, metrics["returns"])
-            now = [scope.get_current_value(variable) for variable in learner.statistics]
-        metrics["learning_rate"] = self._learning_rate(steps)
-        self._names[:] = sorted(name for name, x in metrics.items() if not x.shape.rank)
+            learner.observe(trajectory, loss.targets)
+            self.environment.adapt(trajectory)
+            now = [scope.get_current_value(variable) for variable in self._own_statistics]
+        scalars["learning_rate"] = self._learning_rate(steps)
+        self._names[:] = sorted(scalars)
         return (
             carry,
             gradients,
             [old if new is None else new for old, new in zip(statistics, now, strict=True)],
             tf.cast(tf.reduce_sum(trajectory.mask), tf.int64),
-            tf.stack([metrics[name] for name in self._names]),
+            tf.stack([scalars[name] for name in self._names]),
             tf.stack(finished),
-            metrics["advantage"],
+            loss.targets.advantage,
         )
+
+    def _behaviour(self) -> Behaviour:
+        return Behaviour.of(self.policy, self.environment.num_envs, self.learner.uses_behaviour)
 
     def _learning_rate(self, steps: tf.Tensor) -> tf.Tensor:
         schedule = self.learner.optimizer._learning_rate

@@ -1,5 +1,6 @@
 """A2C and its relatives: B environments in step, one update for each rollout."""
 
+import functools
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -10,17 +11,23 @@ import tensorflow as tf
 from pgtf.environments.environment import Environment
 from pgtf.environments.gym import GymEnvironment
 from pgtf.graph.compilation import Compilation
-from pgtf.graph.scan import UNROLLED, scan_while
+from pgtf.graph.scan import scan_while
 from pgtf.learning.acting import TapedActing
 from pgtf.learning.diagnostics import tags
 from pgtf.learning.learner import Learner
-from pgtf.learning.objective import Metrics
+from pgtf.learning.targets import Targets
+from pgtf.losses import Scalars
+from pgtf.policies.decision import Decision
+from pgtf.rollouts.collector import Collector, stream
 from pgtf.rollouts.episodes import Episodes
 from pgtf.rollouts.steps import Rollouts
-from pgtf.rollouts.unroll import Carry, Played, assembled, start
+from pgtf.rollouts.unroll import Behaviour, Carry, Finished, Played, assembled
 from pgtf.trainers.trainer import Report, Trainer
+from pgtf.trajectory import Trajectory
 
 _STEPS_PER_CALL = {False: 2_000, True: 50_000}  # by Environment.compiled
+# With fewer copies the small operations of a taped rollout cost more than a second forward pass.
+_COPIES_TO_TAPE = 24
 
 
 @gin.register
@@ -59,13 +66,16 @@ class SynchronousTrainer(Trainer):
         """Makes every variable, starts the environments and traces the graph."""
         environment = self.environment
         self.learner.build(environment.observation_space, environment.action_space)
-        self._seed = tf.constant(seeded(seed))
+        initial = self.policy.initial_memory(environment.num_envs)
+        self._collector = Collector(environment, self.rollout, self._decide, initial, stream(seed))
         self._names: list[str] = []
         self._taped = (
             environment.compiled
-            and isinstance(self.rollout, Rollouts)
-            and self.rollout.num_steps <= UNROLLED
-            and TapedActing.supports(self.learner)
+            and environment.num_envs >= _COPIES_TO_TAPE
+            and self.rollout.unrolled_steps is not None
+            and self.learner.optimization.one_gradient
+            and not self.learner.uses_behaviour
+            and TapedActing.supports(self.learner.objective)
         )
         self._carry = self._start()
         self._saved_carry: list[tf.Variable] = []
@@ -80,7 +90,8 @@ class SynchronousTrainer(Trainer):
 
     def _trace(self) -> None:
         function = self.compilation.function
-        self._act = function(self.policy.act)
+        act = functools.partial(self.policy.act, with_log_prob=self.learner.uses_behaviour)
+        self._act = function(act)
         static = self.rollout.static(self.environment)
         self._learn = function(self._update, static)
         specs = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), self._carry)
@@ -137,27 +148,26 @@ class SynchronousTrainer(Trainer):
 
     def warnings(self) -> list[str]:
         """Returns what the rollout says about the returns; see ``Trainer.warnings``."""
-        return self.rollout.warnings(self.learner.returns)
+        return self.rollout.warnings(self.learner.objective.returns)
 
     def trackables(self) -> dict[str, Any]:
         """Returns the learner, and where compiled environments stand."""
         carry = {f"leaf{i}": variable for i, variable in enumerate(self._saved_carry)}
         return {"learner": self.learner} | ({"carry": carry} if carry else {})
 
-    def _fresh_seed(self) -> tf.Tensor:
-        updates = tf.cast(self.learner.updates, tf.int32)
-        return tf.random.experimental.stateless_fold_in(self._seed, updates)
+    def _decide(self, values: None, observation: Any, memory: Any, seed: tf.Tensor) -> Decision:
+        del values  # The variables as they are.
+        return self._act(observation, memory, seed)
 
     def _start(self) -> Carry:
-        seed = self._fresh_seed()
-        return tf.function(start, autograph=False)(self.environment, seed)
+        return tf.function(self._collector.start, autograph=False)(self.learner.updates)
 
     def _iterate_once(self, carry: Carry) -> tuple[Carry, tf.Tensor, tf.Tensor, Any]:
-        seed = self._fresh_seed()
+        seed = self._collector.seed(self.learner.updates)
         if self._taped:
             carry, action, episodes, scalars, advantage = self._learn_while_acting(carry, seed)
         else:
-            played = self.rollout.play(self.environment, self._act, carry, seed)
+            played = self._collector.play(None, carry, seed)
             carry, action, episodes, scalars, advantage = self._learn(played, seed)
         histograms = {"train/advantages": advantage}
         for i, leaf in enumerate(tf.nest.flatten(action)):
@@ -166,27 +176,40 @@ class SynchronousTrainer(Trainer):
 
     def _learn_while_acting(self, carry: Carry, seed: tf.Tensor) -> tuple[Any, ...]:
         """A rollout and its update, with the gradient taped through the rollout itself."""
+        learner = self.learner
         with tf.GradientTape() as tape:
-            acting = TapedActing(self.learner)
+            acting = TapedActing(learner.objective)
             carry, trajectory, finished = self.rollout.collect(
-                self.environment, acting, carry, seed
+                self.environment, Behaviour(acting), carry, seed
             )
-            evaluation = acting.evaluation(carry.observation)
-            loss, metrics = self.learner.loss(trajectory, seed, evaluation)
-        metrics |= self.learner.apply(self.learner.differentiate(tape, loss))
-        self.learner.finish(trajectory, metrics["returns"])
-        return carry, trajectory.action, tf.stack(finished), *self._packed(metrics)
+            forward = acting.forward_pass(carry.observation)
+            loss = learner.objective.whole_loss(trajectory, seed, forward)
+        scalars = loss.scalars | learner.measured(trajectory, loss)
+        scalars |= learner.apply(learner.differentiate(tape, loss.value))
+        learner.fit(trajectory, loss.targets)
+        learner.observe(trajectory, loss.targets)
+        return self._learned(carry, trajectory, finished, scalars, loss.targets)
 
     def _update(self, played: Played, seed: tf.Tensor) -> tuple[Any, ...]:
         """Learns from a rollout of environments that XLA has no part in."""
         carry, trajectory, finished = assembled(played)
-        metrics = self.learner.update(trajectory, seed)
-        return carry, trajectory.action, tf.stack(finished), *self._packed(metrics)
+        scalars, targets = self.learner.update(trajectory, seed)
+        return self._learned(carry, trajectory, finished, scalars, targets)
 
-    def _packed(self, metrics: Metrics) -> tuple[tf.Tensor, tf.Tensor]:
-        """The scalar metrics as one tensor, which is cheaper to hand on, and the advantage."""
-        self._names[:] = sorted(name for name, x in metrics.items() if not x.shape.rank)
-        return tf.stack([metrics[name] for name in self._names]), metrics["advantage"]
+    def _learned(
+        self,
+        carry: Carry,
+        trajectory: Trajectory,
+        finished: Finished,
+        scalars: Scalars,
+        targets: Targets,
+    ) -> tuple[Any, ...]:
+        """Counts the steps, and packs the scalars into one tensor, which is cheaper to hand on."""
+        self.environment.adapt(trajectory)
+        self.steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
+        self._names[:] = sorted(scalars)
+        packed = tf.stack([scalars[name] for name in self._names])
+        return carry, trajectory.action, tf.stack(finished), packed, targets.advantage
 
     def _iterate_several(self, carry: Carry, limit: tf.Tensor) -> tuple[Any, ...]:
         outputs = self._iteration.structured_outputs
@@ -205,8 +228,3 @@ class SynchronousTrainer(Trainer):
             most if self.environment.compiled else None,
         )
         return carry, count, scalars, episodes, histograms
-
-
-def seeded(seed: int) -> list[int]:
-    """The root of a run's stateless random numbers, int32 [2]."""
-    return [seed, 0x5EED]

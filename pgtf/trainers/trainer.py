@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from pgtf.configuration.unmade import Needs, Unmade, needs
 from pgtf.environments.environment import Environment
 from pgtf.graph.compilation import Compilation
 from pgtf.learning.learner import Learner
@@ -50,6 +51,15 @@ class Trainer(abc.ABC):
     horizon: Horizon
     compilation: Compilation
     learner: Learner | None = None
+
+    @classmethod
+    def needs(cls, bound: Unmade) -> Needs:
+        """Returns what a trainer needs of TensorFlow, before it is made.
+
+        Args:
+            bound: what is bound to its parameters.
+        """
+        return needs(bound.part("environment"))
 
     @abc.abstractmethod
     def build(self, seed: int) -> None:

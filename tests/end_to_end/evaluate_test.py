@@ -1,5 +1,6 @@
 """A run can be scored and filmed from its folder alone."""
 
+import csv
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pgtf import evaluate
+from pgtf import command_line, evaluate
 from pgtf.errors import ConfigurationError
+from pgtf.running.film import film
+from pgtf.running.restored import restored_trainer
 from pgtf.trainers.a3c.worker import Worker
 from pgtf.trainers.evolution import EvolutionTrainer
 from pgtf.trainers.synchronous import SynchronousTrainer
@@ -36,11 +39,10 @@ def evaluated(capsys: pytest.CaptureFixture[str]) -> Command:
     def run(*arguments: str) -> tuple[int, str, str]:
         gin.clear_config()
         capsys.readouterr()
-        code = 0
         try:
-            evaluate.main(list(arguments))
+            command_line.run_command(evaluate.main, arguments)
         except SystemExit as left:
-            code = left.code if isinstance(left.code, int) else 1
+            code = left.code if isinstance(left.code, int) else 0
         return (code, *capsys.readouterr())
 
     return run
@@ -54,15 +56,36 @@ def test_run_is_scored_from_the_command_line(logdir: Path) -> None:
     assert re.fullmatch(r"Return [\d.]+ ± [\d.]+, length [\d.]+, over 7 episodes\n", out)
 
 
-def test_score_of_the_last_evaluation_is_found_again(tmp_path: Path, evaluated: Command) -> None:
-    one_each = ("Evaluation.num_envs = 2", "Evaluation.episodes = 4")
-    summary = train(tmp_path, *one_each, "Evaluation.final_episodes = 4", "train.seed = 9")
+@pytest.mark.parametrize("greedy", [True, False])
+def test_score_of_the_last_evaluation_is_found_again(
+    tmp_path: Path, evaluated: Command, greedy: bool
+) -> None:
+    sizes = ("Evaluation.num_envs = 2", "Evaluation.episodes = 4", "Evaluation.final_episodes = 5")
+    summary = train(tmp_path, *sizes, f"Evaluation.greedy = {greedy}", "train.seed = 9")
 
-    code, out, _ = evaluated(f"--logdir={tmp_path}", "--episodes=4", "--seed=9")
+    code, out, _ = evaluated(f"--logdir={tmp_path}", f"--csv={tmp_path}/scores.csv")
 
     assert code == 0
     mean, std = (summary[f"eval_return_{name}"] for name in ("mean", "std"))
     assert out.startswith(f"Return {mean:.1f} ± {std:.1f}, ")
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["episode"] for row in rows] == ["0", "1", "2", "3", "4"]
+    assert np.mean(np.array([row["return"] for row in rows], np.float32)) == np.float32(mean)
+    assert all(float(row["return"]) == int(row["length"]) for row in rows), "CartPole pays 1 a step"
+
+
+def test_run_is_scored_on_another_variant_of_its_environment(
+    logdir: Path, tmp_path: Path, evaluated: Command
+) -> None:
+    short = "--gin_param=GymEnvironment.kwargs = {'max_episode_steps': 3}"
+
+    code, out, _ = evaluated(f"--logdir={logdir}", short)
+    assert (code, "length 3.0, over 3 episodes" in out) == (0, True)
+
+    code, _, err = evaluated(f"--logdir={logdir}", "--gin_param=ENVIRONMENT = 'Acrobot-v1'")
+    assert code == 2
+    assert err.startswith("pgtf: The run's weights do not fit what is bound on top of its")
 
 
 def test_sampled_actions_score_differently_from_the_greedy_ones(
@@ -70,14 +93,14 @@ def test_sampled_actions_score_differently_from_the_greedy_ones(
 ) -> None:
     _, greedy, _ = evaluated(f"--logdir={logdir}", "--episodes=20")
     _, again, _ = evaluated(f"--logdir={logdir}", "--episodes=20")
-    _, sampled, _ = evaluated(f"--logdir={logdir}", "--episodes=20", "--sample")
+    _, sampled, _ = evaluated(f"--logdir={logdir}", "--episodes=20", "--nogreedy")
 
     assert greedy == again
     assert greedy != sampled
 
 
 def test_film_shows_the_episode(logdir: Path, tmp_path: Path, evaluated: Command) -> None:
-    code, out, _ = evaluated(f"--logdir={logdir}", f"--film={tmp_path}/film.gif", "--sample")
+    code, out, _ = evaluated(f"--logdir={logdir}", f"--film={tmp_path}/film.gif", "--nogreedy")
 
     assert code == 0
     told = re.fullmatch(rf"Return ([\d.]+) in (\d+) steps: {tmp_path}/film.gif\n", out)
@@ -87,7 +110,7 @@ def test_film_shows_the_episode(logdir: Path, tmp_path: Path, evaluated: Command
     with Image.open(tmp_path / "film.gif") as film:
         assert film.size == (600, 400)
         # Pictures that look alike are shown as one, for longer.
-        assert 5 < getattr(film, "n_frames", 1) <= int(told[2])
+        assert 5 < getattr(film, "n_frames", 1) <= int(told[2]) + 1
         first = np.asarray(film.convert("RGB"))
         film.seek(getattr(film, "n_frames", 1) - 1)
         last = np.asarray(film.convert("RGB"))
@@ -113,7 +136,7 @@ def test_an_atari_run_is_filmed_as_the_policy_sees_it(tmp_path: Path, evaluated:
     steps = ("TOTAL_STEPS = 4", "Rollouts.num_steps = 2", "Evaluation.every = None")
     train(tmp_path, *bindings, *steps, files=("a3c.gin", "envs/pong.gin"))
 
-    code, _, err = evaluated(f"--logdir={tmp_path}", f"--film={tmp_path}/film.gif", "--sample")
+    code, _, err = evaluated(f"--logdir={tmp_path}", f"--film={tmp_path}/film.gif", "--nogreedy")
 
     assert (code, err) == (0, "")
     with Image.open(tmp_path / "film.gif") as film:
@@ -138,19 +161,14 @@ def test_what_cannot_be_scored_or_filmed_is_said_in_one_sentence(
     assert code == 2
     assert re.fullmatch(r"pgtf: --film=.*/nowhere/film.gif cannot be written: .*\n", err)
 
-    code, _, err = evaluated()
-    assert (code, "required: --logdir" in err) == (2, True)
-    code, _, err = evaluated(f"--logdir={logdir}", "--episodes=0")
-    assert (code, "--episodes: must be at least 1, not 0" in err) == (2, True)
 
-
-def test_environment_without_a_picture_is_refused(tmp_path: Path) -> None:
+def test_environment_without_a_picture_is_refused(tmp_path: Path, evaluated: Command) -> None:
     train(tmp_path, f"ENVIRONMENT = '{TOY}:Counting-v0'", "TOTAL_STEPS = 10")
     gin.clear_config()
-    trainer = evaluate.restored_trainer(tmp_path)
+    trainer = restored_trainer(tmp_path)
 
     with pytest.raises(ConfigurationError, match="Counting-v0"):
-        evaluate.film(trainer, tmp_path / "film.gif", seed=0, greedy=True)
+        film(trainer.policy, trainer.environment, tmp_path / "film.gif", seed=0, greedy=True)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +202,7 @@ def test_scoring_makes_nothing_that_trains(
     assert "over 2 episodes" in out
 
     gin.clear_config()
-    trainer = evaluate.restored_trainer(tmp_path)
+    trainer = restored_trainer(tmp_path)
     next(trainer.members())
     reader = tf.train.load_checkpoint(str(tmp_path / "checkpoints"))
     saved = [reader.get_tensor(name) for name in reader.get_variable_to_shape_map()]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
-COMMANDS = ["train", "test", "tensorboard", "check"]
+COMMANDS = ["train", "evaluate", "test", "tensorboard", "check"]
 
 STUB = """#!/bin/bash
 case "$*" in
@@ -123,6 +123,10 @@ def test_train_adds_the_default_gin_file_to_other_flags(launcher: Launcher) -> N
     assert calls[-1].endswith("|--gin_file=a2c.gin|--gin_param=ENVIRONMENT='Pendulum-v1'|")
 
 
+def test_evaluate_passes_flags_on(launcher: Launcher) -> None:
+    assert launcher.run("evaluate", "--logdir=a b")[-1] == "elsewhere|pgtf.evaluate|--logdir=a b|"
+
+
 def test_tensorboard_shows_the_runs_of_the_current_folder(launcher: Launcher) -> None:
     assert launcher.run("tensorboard")[-1] == "elsewhere|tensorboard.main|--logdir|runs|"
     assert launcher.run("tensorboard", "--logdir=x")[-1] == "elsewhere|tensorboard.main|--logdir=x|"
@@ -137,6 +141,31 @@ def test_tests_add_their_tools_to_what_training_installed(launcher: Launcher) ->
     assert tests[-1].startswith("a checkout|pytest|")
     assert tests[-1].endswith("|tests/returns_test.py|")
     assert installs(train) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "processes", "most"),
+    [
+        ([], "auto", "4"),
+        (["-m", "not slow"], "auto", "4"),
+        (["tests/a_test.py"], "0", "1"),
+        (["-x", "tests/a_test.py::test_a", "tests/a_test.py::test_b[1.py]"], "0", "1"),
+        (["tests/a_test.py", "tests/b_test.py"], "auto", "2"),
+        ([f"tests/{letter}_test.py" for letter in "abcde"], "auto", "4"),
+        (["tests/graph", "tests/a_test.py"], "auto", "4"),
+    ],
+    ids=" ".join,
+)
+def test_tests_take_no_more_processes_than_files(
+    launcher: Launcher, asked: list[str], processes: str, most: str
+) -> None:
+    (launcher.checkout / "tests" / "graph").mkdir(parents=True)
+    call = launcher.run("test", *asked)[-1]
+
+    assert call.split("|")[2:-1] == [
+        *("--numprocesses", processes, "--maxprocesses", most, "--dist", "worksteal"),
+        *asked,
+    ]
 
 
 def test_check_runs_format_lint_types_and_tests(launcher: Launcher) -> None:
@@ -222,7 +251,20 @@ def test_simultaneous_starts_install_once(launcher: Launcher) -> None:
     assert sum("pgtf.launch" in call for call in launcher.calls()) == 3
 
 
-@pytest.mark.parametrize("version", ["2.7", "3.10", "3.99", "4.11"])
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_supported_python_makes_the_environment(launcher: Launcher, version: str) -> None:
+    assert launcher.run("train", STUB_VERSION=version)[0] == "venv"
+
+
+def test_older_supported_python_comes_first(launcher: Launcher) -> None:
+    (launcher.stubs / "python3.11").write_text("#!/bin/bash\nexit 127\n")  # does not run
+    for name in ("python3.13", "python3", "python"):  # run, and make no environment
+        (launcher.stubs / name).write_text('#!/bin/bash\n[[ "$1" == -c ]] && echo 3.13\n')
+
+    assert launcher.run("train", STUB_VERSION="3.12")[0] == "venv"
+
+
+@pytest.mark.parametrize("version", ["2.7", "3.10", "3.14", "4.11"])
 def test_unsupported_python_is_named(launcher: Launcher, version: str) -> None:
     message = launcher.fail("train", STUB_VERSION=version)
 

@@ -21,6 +21,7 @@ from packaging.version import Version
 import pgtf
 
 CHECKOUT = Path(__file__).parents[2]
+PYTHONS = ["3.11", "3.12", "3.13"]
 
 
 @pytest.fixture(scope="module")
@@ -104,10 +105,31 @@ def test_metadata_states_version_licence_and_extras(metadata: email.message.Mess
     }
 
 
+def test_wheel_installs_the_command(wheel: zipfile.ZipFile) -> None:
+    (name,) = (name for name in wheel.namelist() if name.endswith("/entry_points.txt"))
+
+    assert wheel.read(name).decode().split() == [
+        *("[console_scripts]", "pgtf", "=", "pgtf.__main__:cli")
+    ]
+
+
 def test_supported_python_runs_these_tests(project: dict[str, Any]) -> None:
     version = ".".join(map(str, sys.version_info[:3]))
 
     assert version in SpecifierSet(project["project"]["requires-python"])
+
+
+def test_supported_pythons_are_those_of_the_classifiers(project: dict[str, Any]) -> None:
+    minors = [f"3.{minor}" for minor in range(30)]
+    supported = SpecifierSet(project["project"]["requires-python"])
+
+    assert list(supported.filter(minors)) == PYTHONS
+    classified = [f"Programming Language :: Python :: {version}" for version in PYTHONS]
+    assert set(classified) == {
+        text
+        for text in project["project"]["classifiers"]
+        if text.startswith("Programming Language :: Python :: 3.")
+    }
 
 
 def test_pins_satisfy_pyproject(project: dict[str, Any], pins: dict[str, Version]) -> None:
@@ -125,9 +147,12 @@ def test_pins_satisfy_pyproject(project: dict[str, Any], pins: dict[str, Version
     ] == []
 
 
+@pytest.mark.parametrize("python", PYTHONS)
 def test_every_package_that_pgtf_reaches_is_pinned(
-    metadata: email.message.Message, pins: dict[str, Version]
+    python: str, metadata: email.message.Message, pins: dict[str, Version]
 ) -> None:
+    """Also what is needed on another Python than this one."""
+    versions = {"python_version": python, "python_full_version": f"{python}.0"}
     extras = tuple(metadata.get_all("Provides-Extra", []))
     pending = [(text, extras) for text in metadata.get_all("Requires-Dist", [])]
     reached: set[tuple[str, str]] = set()
@@ -135,7 +160,9 @@ def test_every_package_that_pgtf_reaches_is_pinned(
         text, wanted = pending.pop()
         requirement = Requirement(text)
         marker = requirement.marker
-        if marker and not any(marker.evaluate({"extra": extra}) for extra in ("", *wanted)):
+        if marker and not any(
+            marker.evaluate({"extra": extra, **versions}) for extra in ("", *wanted)
+        ):
             continue
         for extra in ("", *requirement.extras):
             name = canonicalize_name(requirement.name)
@@ -146,6 +173,20 @@ def test_every_package_that_pgtf_reaches_is_pinned(
 
     assert {"tensorflow", "tf-keras", "protobuf", "pygame-ce"} <= {name for name, _ in reached}
     assert {name for name, _ in reached} - pins.keys() == set()
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_every_pin_runs_on_every_python(python: str, pins: dict[str, Version]) -> None:
+    installed = {canonicalize_name(each.name): each for each in importlib.metadata.distributions()}
+    pinned = [each for name, each in installed.items() if name in pins]
+    refusing = [
+        each.name
+        for each in pinned
+        if f"{python}.0" not in SpecifierSet(each.metadata["Requires-Python"] or "")
+    ]
+
+    assert len(pinned) > 50
+    assert refusing == []
 
 
 def _requirements(name: str) -> list[str]:

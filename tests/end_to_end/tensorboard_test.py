@@ -141,5 +141,8 @@ def test_runs_are_compared_by_their_hyperparameters(server: Server) -> None:
     assert by_run["small"]["MLP.hidden"] == "(4,)"
     assert by_run["large"]["MLP.hidden"] == "(8,)"
     assert by_run["small"]["Rollouts.num_steps"] == 2
+    assert by_run["small"]["GymEnvironment.num_envs"] == 2, "not the macro's name"
+    assert "RMSprop.rho" in by_run["small"], "a2c.gin binds it"
+    assert "RMSprop.momentum" not in by_run["small"], "Keras's default"
     different = {k for k in by_run["small"] if by_run["small"][k] != by_run["large"].get(k)}
     assert different <= {"MLP.hidden", "train.total_steps"}

@@ -3,14 +3,14 @@
 import csv
 from pathlib import Path
 
-from pgtf.laboratory.figure import check
+from pgtf.laboratory.figure import require_matplotlib
 from tests.short_runs import flags, start, train
 
 SMALL = flags("VarianceLaboratory.num_trajectories = 8", "VarianceLaboratory.batch_sizes = (1, 2)")
 
 
 def test_a_run_is_measured_from_its_checkpoint(tmp_path: Path) -> None:
-    check()  # matplotlib is one of the tests' extras
+    require_matplotlib()  # matplotlib is one of the tests' extras
     train(tmp_path / "run", "Evaluation.every = None", files=("reinforce.gin",))
     bindings = [*SMALL, *flags("VarianceLaboratory.combinations = [@Combination()]")]
     bindings += flags("Combination.name = 'mine'", "Combination.baseline = @TimeDependent()")

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from pgtf.environments.compiled.mountain_car import CompiledMountainCar
-from pgtf.environments.groups import CompiledGroups, Groups, GymGroups
+from pgtf.environments.groups import Groups
 from pgtf.environments.gym import GymEnvironment
 from pgtf.environments.vector import environment_seeds
 
@@ -22,9 +22,8 @@ def alone(kind: str) -> Any:
 
 
 def together(kind: str) -> Groups:
-    if kind == "compiled":
-        return CompiledGroups(CompiledMountainCar(2))
-    return GymGroups(GymEnvironment("MountainCar-v0", 6), 3)
+    groups: Groups = alone(kind).grouped(3)
+    return groups
 
 
 @pytest.mark.parametrize("kind", ["compiled", "gym"])

@@ -76,7 +76,7 @@ def test_graph_and_environments_agree(id: str, vectorization: str) -> None:
             tf.nest.flatten(row.observation), tf.nest.flatten(spec), strict=True
         ):
             assert (leaf.shape, leaf.dtype) == ((3, *leaf_spec.shape), leaf_spec.dtype)
-        for field, dtype in zip(row[1:], (tf.float32, tf.bool, tf.bool, tf.float32), strict=True):
+        for field, dtype in zip(row[1:5], (tf.float32, tf.bool, tf.bool, tf.float32), strict=True):
             assert (field.shape, field.dtype) == ((3,), dtype)
         np.testing.assert_array_equal(row.mask, ~ended)
         ended = (row.terminated | row.truncated).numpy()

@@ -9,8 +9,7 @@ from pgtf.environments import mujoco_warnings
 
 
 @pytest.fixture(autouse=True)
-def _no_handler(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(mujoco_warnings, "_said", set())
+def _no_handler() -> Iterator[None]:
     mujoco.set_mju_user_warning(None)
     yield
     mujoco.set_mju_user_warning(None)

@@ -9,7 +9,7 @@ from gymnasium import spaces
 
 from pgtf.environments.compiled import CompiledCartPole, CompiledPendulum
 from pgtf.environments.environment import Environment
-from pgtf.environments.groups import CompiledGroups, Groups, GymGroups
+from pgtf.environments.groups import Groups, VectorisedGroups
 from pgtf.environments.gym import GymEnvironment
 from pgtf.evolution import population
 from pgtf.graph import parameters
@@ -63,7 +63,7 @@ def one_by_one(
         state, observation = environment.reset(SEEDS[i])
         active = np.ones(E, bool)
         for t in range(max_steps):
-            action = policy.act(observation, SEEDS[i] + tf.constant([1 + t, 0]))
+            action = policy.act(observation, (), SEEDS[i] + tf.constant([1 + t, 0])).action
             seen.append(observation.numpy()[active])
             state, step = environment.step(state, action)
             returns[i] += active * step.reward.numpy()
@@ -76,25 +76,23 @@ def one_by_one(
 
 
 def kinds(kind: str) -> tuple[Environment, Groups]:
-    """What one member plays in, and what all of them do."""
+    """The environment of one member, and those of all."""
+    environment: Environment
     if kind == "compiled":
-        return CompiledCartPole(E), CompiledGroups(CompiledCartPole(E))
-    if kind == "compiled, continuous":
-        pendulum = CompiledPendulum(E, time_limit=12)
-        return pendulum, CompiledGroups(pendulum)
-    name = "CartPole-v1"
-    return (
-        GymEnvironment(name, E, vectorization="loop"),
-        GymGroups(GymEnvironment(name, N * E, vectorization="loop"), N),
-    )
+        environment = CompiledCartPole(E)
+    elif kind == "compiled, continuous":
+        environment = CompiledPendulum(E, time_limit=12)
+    else:
+        environment = GymEnvironment("CartPole-v1", E, vectorization="loop")
+    return environment, environment.grouped(N)
 
 
 def played(groups: Groups, policy: Policy, thetas: tf.Tensor, max_steps: int) -> Any:
     weights = parameters.unflattened(thetas, policy.trainable_variables)
-    xla = isinstance(groups, CompiledGroups)
+    xla = isinstance(groups, VectorisedGroups)
 
     @tf.function(autograph=False, jit_compile=xla)
-    def play() -> population.Episodes:
+    def play() -> population.PlayedEpisodes:
         act = population.members_act(policy)
         return population.play(groups, policy, act, weights, SEEDS, max_steps)
 
@@ -169,11 +167,12 @@ def test_members_act_as_the_policy_with_their_weights(head: str) -> None:
     thetas = members(policy)
     observation = tf.random.stateless_normal([N, E, 3], [1, 2])
     act = tf.function(population.members_act(policy), autograph=False, jit_compile=True)
-    together = act(parameters.unflattened(thetas, policy.trainable_variables), observation, SEEDS)
+    weights = parameters.unflattened(thetas, policy.trainable_variables)
+    together, _ = act(weights, observation, (), SEEDS)
     # XLA's random numbers are not those of TensorFlow's kernels, which Joint splits its seed by.
     single = tf.function(policy.act, autograph=False, jit_compile=True)
     for i in range(N):
         become(policy, thetas[i])
-        alone = single(observation[i], SEEDS[i])
+        alone = single(observation[i], (), SEEDS[i]).action
         for ours, theirs in zip(tf.nest.flatten(together), tf.nest.flatten(alone), strict=True):
             np.testing.assert_allclose(ours[i], theirs, rtol=1e-4, atol=1e-5)

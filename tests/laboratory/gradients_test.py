@@ -15,7 +15,7 @@ from pgtf.learning.objective import REDUCTIONS
 from pgtf.networks.mlp import MLP
 from pgtf.policies.policy import Policy
 from pgtf.trajectory import Trajectory
-from tests.trajectories import SEED, columns, random_trajectory, trajectory
+from tests.trajectories import SEED, columns, gradients_of, loss_of, random_trajectory, trajectory
 
 SPACES = {
     "Softmax": (gym.spaces.Discrete(3), gym.spaces.Discrete(2)),
@@ -45,8 +45,8 @@ def whole(head: str) -> Trajectory:
 
 def signal(learner: Any, rows: Trajectory) -> tuple[tf.Tensor, tf.Tensor]:
     """w A of the learner's own loss, and the shares."""
-    _, metrics = learner.loss(rows, SEED)
-    weight, share = learner.step_weights(rows)
+    _, metrics = loss_of(learner, rows, SEED)
+    weight, share = learner.objective.step_weights(rows)
     return weight * metrics["advantage"], share
 
 
@@ -58,7 +58,7 @@ def test_the_gradients_of_the_trajectories_add_up_to_the_learners(
     learner, rows = built(head, reduction), whole(head)
     weighted, share = signal(learner, rows)
     each = column_gradients(learner.policy, rows, weighted).numpy()
-    gradients, _ = learner.gradients(rows, SEED)
+    gradients, _ = gradients_of(learner, rows, SEED)
     batch = -np.concatenate([x.numpy().ravel() for x in gradients])
     assert np.abs(batch).max() > 0.01
     np.testing.assert_allclose(each.sum(0), batch, rtol=1e-4, atol=1e-6)

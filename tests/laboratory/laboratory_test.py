@@ -86,7 +86,7 @@ def measured(files: list[str], *bindings: str) -> Any:
     trainer.build(0)
     before = [variable.numpy() for variable in trainer.learner.weights]
     laboratory = gin.get_configurable(VarianceLaboratory)()
-    results = laboratory.measure(trainer.learner, trainer.environment, 0)
+    results = laboratory.measure(trainer.learner, trainer.environment, 0, 0)
     for variable, old in zip(trainer.learner.weights, before, strict=True):
         np.testing.assert_array_equal(variable.numpy(), old)
     return {row.name: row for row in results.rows}
@@ -145,7 +145,7 @@ def test_what_xla_cannot_compile_is_measured_without_it(
             jit_compile=jit_compile,
         )
         assert caplog.text.count(MESSAGE) == len(traces) // 2
-        traces.append(laboratory.measure(learner, environment, 0).rows[0].trace.estimate)
+        traces.append(laboratory.measure(learner, environment, 0, 0).rows[0].trace.estimate)
     environment.close()
     assert caplog.text.count(MESSAGE) == 1
     assert "VarianceLaboratory.jit_compile = False" in caplog.text

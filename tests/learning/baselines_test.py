@@ -19,6 +19,9 @@ from pgtf.networks.mlp import MLP
 from pgtf.policies.policy import Policy
 from tests.trajectories import (
     SEED,
+    gradients_of,
+    learn,
+    loss_of,
     random_trajectory,
     set_values,
     softmax,
@@ -114,7 +117,7 @@ def test_a_learner_subtracts_what_earlier_batches_gave_and_not_the_batch_at_hand
     seen = []
     for reward in (4.0, 6.0, 8.0):
         whole = trajectory(np.zeros((2, 1), int), [[0]], [[reward]], [[True]])
-        seen.append(float(learner.update(whole, SEED)["advantage"][0, 0]))
+        seen.append(float(learn(learner, whole)["advantage"][0, 0]))
     second = 6.0 - 4.0
     third = 8.0 - (0.09 * 4.0 + 0.1 * 6.0) / 0.19
     assert seen == pytest.approx([4.0, second, third], rel=1e-5)
@@ -125,15 +128,15 @@ def test_a_running_mean_leaves_unfinished_returns_out() -> None:
     whole = trajectory(
         np.zeros((3, 2), int), np.zeros((2, 2), int), [[1.0, 50.0], [2.0, 50.0]], [[0, 0], [1, 0]]
     )
-    learner.update(whole, SEED)
-    following = learner.update(whole, SEED)
+    learn(learner, whole)
+    following = learn(learner, whole)
     assert float(following["advantage"][0, 0]) == pytest.approx(3.0 - 2.5)
 
 
 def test_a_state_value_without_a_network_is_the_critics() -> None:
     learner = tables(np.zeros((3, 2)), critic=table_v(), baseline=StateValue(), discount=0.5)
     set_values(learner.critic, [1.0, 10.0, 100.0])
-    _, metrics = learner.loss(trajectory([0, 1, 2], [0, 0], [5.0, 7.0]), SEED)
+    _, metrics = loss_of(learner, trajectory([0, 1, 2], [0, 0], [5.0, 7.0]), SEED)
     assert metrics["advantage"][:, 0].numpy().tolist() == [5 + 0.5 * 57 - 1, 57.0 - 10]
 
 
@@ -143,7 +146,7 @@ def test_a_state_value_with_its_own_network_is_subtracted_and_fitted_to_the_same
     learner = tables(np.zeros((3, 2)), baseline=baseline, discount=5 / 7)
     set_values(baseline.regressor, [1.0, 10.0, 100.0])
     whole = trajectory([0, 1, 2], [0, 0], [7.0, 7.0], [False, True])
-    gradients, metrics = learner.gradients(whole, SEED)
+    gradients, metrics = gradients_of(learner, whole, SEED)
     np.testing.assert_allclose(metrics["advantage"][:, 0], [11.0, -3.0], rtol=1e-6)
     np.testing.assert_allclose(metrics["value_loss"], (11.0**2 + 3.0**2) / 2, rtol=1e-6)
     np.testing.assert_allclose(gradients[2][:, 0], [-5.5, 1.5, 0.0], rtol=1e-6)
@@ -155,7 +158,7 @@ def test_critic_and_baseline_may_be_two_value_functions() -> None:
     learner = tables(np.zeros((2, 2)), critic=table_v(), baseline=baseline, discount=0.5)
     set_values(learner.critic, [0.0, 8.0])
     set_values(baseline.regressor, [3.0, 0.0])
-    metrics = learner.update(trajectory([0, 1], [0], [2.0]), SEED)
+    metrics = learn(learner, trajectory([0, 1], [0], [2.0]))
     assert float(metrics["returns"][0, 0]) == 2.0 + 0.5 * 8.0
     assert float(metrics["advantage"][0, 0]) == 6.0 - 3.0
     assert float(metrics["value_loss"]) == 6.0**2 + 3.0**2
@@ -172,7 +175,7 @@ def test_expected_q_is_the_enumerated_sum_over_actions() -> None:
     learner = tables(PREFERENCES, critic=table_q(), baseline=ExpectedQ(), returns=TD0())
     set_values(learner.critic, Q)
     whole = random_trajectory(0, 5, 4, states=2, actions=3)
-    _, metrics = learner.loss(whole, SEED)
+    _, metrics = loss_of(learner, whole, SEED)
     states, actions = whole.observation[:-1].numpy(), whole.action.numpy()
     expected = (softmax(PREFERENCES) * Q).sum(-1)
     np.testing.assert_allclose(
@@ -187,8 +190,8 @@ def test_a_state_value_that_shares_a_q_critic_is_expected_q() -> None:
         learner = tables(PREFERENCES, critic=table_q(), baseline=make(), returns=LambdaReturn())
         set_values(learner.critic, Q)
         whole = random_trajectory(0, 5, 4, states=2, actions=3)
-        advantages.append(learner.loss(whole, SEED)[1]["advantage"])
-        learner.update(whole, SEED)
+        advantages.append(loss_of(learner, whole, SEED)[1]["advantage"])
+        learn(learner, whole)
     np.testing.assert_array_equal(*advantages)
 
 
@@ -196,7 +199,7 @@ def test_under_expected_q_the_mean_advantage_over_actions_is_zero() -> None:
     learner = tables(PREFERENCES, critic=table_q(), baseline=ExpectedQ(), returns=TD0())
     set_values(learner.critic, Q)
     whole = trajectory([[0] * 3, [0] * 3], [[0, 1, 2]], [[0.0] * 3])
-    _, metrics = learner.loss(whole, SEED)
+    _, metrics = loss_of(learner, whole, SEED)
     mean = metrics["advantage"][0].numpy() @ softmax(PREFERENCES)[0]
     assert mean == pytest.approx(0.0, abs=1e-5)
 
@@ -208,9 +211,9 @@ def test_a_sampled_baseline_is_independent_of_the_actions_taken() -> None:
     learner.build(gym.spaces.Discrete(1), gym.spaces.Box(-np.inf, np.inf, (1,)))
     set_values(critic, [0.0, 1.0])  # Q(s, a) = a
     observation = np.zeros((2, 1000), int)
-    action = learner.policy.act(tf.constant(observation[0]), SEED)
+    action = learner.policy.act(tf.constant(observation[0]), (), SEED).action
     whole = trajectory(observation, action[tf.newaxis], np.zeros((1, 1000)))
-    _, metrics = learner.loss(whole, SEED)
+    _, metrics = loss_of(learner, whole, SEED)
     baseline = action[:, 0] - metrics["advantage"][0]
     # Test of zero correlation at error rate 1e-4.
     assert abs(np.corrcoef(action[:, 0], baseline)[0, 1]) < 3.9 / np.sqrt(1000)

@@ -14,10 +14,14 @@ from pgtf.learning.critics import QCritic, VCritic
 from pgtf.learning.estimators import TD0, LambdaReturn, MonteCarlo, NStep, ReturnEstimator
 from pgtf.learning.fitting import Regression
 from pgtf.learning.learner import Learner
+from pgtf.learning.targets import Batch
 from pgtf.networks.mlp import MLP
 from pgtf.policies.policy import Policy
 from tests.trajectories import (
     SEED,
+    gradients_of,
+    learn,
+    loss_of,
     random_trajectory,
     set_values,
     softmax,
@@ -39,7 +43,7 @@ STATES, ACTIONS, REWARDS = [0, 1, 0, 2], [0, 1, 1], [1.0, 2.0, 3.0]
 def targets(critic: Any, returns: ReturnEstimator, **flags: Any) -> list[float]:
     learner = tables(PREFERENCES, critic=critic, returns=returns, discount=0.5)
     set_values(critic, Q if isinstance(critic, QCritic) else EXPECTED)
-    _, metrics = learner.loss(trajectory(STATES, ACTIONS, REWARDS, **flags), SEED)
+    _, metrics = loss_of(learner, trajectory(STATES, ACTIONS, REWARDS, **flags), SEED)
     return metrics["returns"][:, 0].numpy().tolist()
 
 
@@ -85,10 +89,10 @@ def test_predictions_are_of_the_states_and_actions_taken() -> None:
     whole = trajectory(STATES, ACTIONS, REWARDS)
     q = tables(PREFERENCES, critic=table_q()).critic
     set_values(q, Q)
-    assert q.predict(whole)[:, 0].numpy().tolist() == [4.0, 32.0, 8.0]
+    assert q.predict(Batch.whole(whole))[:, 0].numpy().tolist() == [4.0, 32.0, 8.0]
     v = tables(PREFERENCES, critic=table_v()).critic
     set_values(v, EXPECTED)
-    assert v.predict(whole)[:, 0].numpy().tolist() == [6.0, 20.0, 6.0]
+    assert v.predict(Batch.whole(whole))[:, 0].numpy().tolist() == [6.0, 20.0, 6.0]
 
 
 def test_what_multiplies_the_score_is_q_itself_and_with_v_the_return() -> None:
@@ -103,7 +107,9 @@ def test_evaluating_and_predicting_agree() -> None:
         learner = tables(PREFERENCES, critic=critic)
         estimates = critic.evaluate(whole, learner.policy, SEED)
         assert estimates.values.shape == (7, 3)
-        np.testing.assert_allclose(estimates.prediction, critic.predict(whole), rtol=1e-6)
+        np.testing.assert_allclose(
+            estimates.prediction, critic.predict(Batch.whole(whole)), rtol=1e-6
+        )
 
 
 def test_an_action_space_that_starts_elsewhere_than_zero() -> None:
@@ -111,7 +117,7 @@ def test_an_action_space_that_starts_elsewhere_than_zero() -> None:
     learner: Any = Learner(table_policy(), table_q(), returns=TD0(), discount=0.5)
     learner.build(gym.spaces.Discrete(3), gym.spaces.Discrete(2, start=5))
     set_values(learner.critic, Q)
-    predicted = learner.critic.predict(trajectory(STATES, ACTIONS, REWARDS))
+    predicted = learner.critic.predict(Batch.whole(trajectory(STATES, ACTIONS, REWARDS)))
     assert predicted[:, 0].numpy().tolist() == [4.0, 32.0, 8.0]
 
 
@@ -146,7 +152,7 @@ def test_continuous_targets_where_the_policy_leaves_no_choice(bootstrap: str) ->
     learner = continuous(bootstrap=bootstrap)
     gaussian(learner, [0.5, 0.25], 1e-6)
     whole = trajectory([[1.0], [2.0], [3.0]], [[0.1, 0.2], [0.3, 0.4]], [7.0, 8.0])
-    _, metrics = learner.loss(whole, SEED)
+    _, metrics = loss_of(learner, whole, SEED)
     # Q(2, ·) is of the next action taken, (0.3, 0.4), or of the policy's, (0.5, 0.25).
     following = 2.0 + (3.0 + 40.0 if bootstrap == "sampled" else 5.0 + 25.0)
     expected = [7.0 + 0.5 * following, 8.0 + 0.5 * (3.0 + 5.0 + 25.0)]
@@ -159,7 +165,9 @@ def test_the_expectation_over_continuous_actions_is_a_mean_over_samples() -> Non
     for num_samples in (1, 16):
         learner = continuous(num_samples)
         gaussian(learner, [0.1, 0.02], 0.05)
-        values = learner.critic.expected_value(observation, learner.policy, SEED).numpy()
+        values = learner.critic.expected_value(
+            observation, learner.policy.distribution(observation), learner.policy, SEED
+        ).numpy()
         spread.append(values.std())
         assert abs(values.mean() - 3.0) < 3.9 * values.std() / np.sqrt(400)
     assert spread[0] == pytest.approx(0.05 * np.hypot(10.0, 100.0), rel=0.2)
@@ -184,15 +192,14 @@ def test_every_action_space_has_a_q_that_depends_on_the_action(
     learner: Any = Learner(Policy(MLP((4,))), QCritic(MLP((8,)), num_samples=3), returns=TD0())
     learner.build(gym.spaces.Discrete(3), action_space)
     whole = random_trajectory(1, 4, 20)
-    action = learner.policy.act(whole.observation[:-1], SEED)
+    action = learner.policy.act(whole.observation[:-1], (), SEED).action
     whole = whole._replace(action=action)
-    predicted = learner.critic.predict(whole)
-    other = learner.critic.predict(
-        whole._replace(action=tf.nest.map_structure(lambda x: tf.reverse(x, [1]), action))
-    )
+    predicted = learner.critic.predict(Batch.whole(whole))
+    reverse = tf.nest.map_structure(lambda x: tf.reverse(x, [1]), action)
+    other = learner.critic.predict(Batch.whole(whole._replace(action=reverse)))
     assert predicted.shape == (4, 20)
     assert np.any(np.abs(predicted - other) > 1e-3)
-    gradients, metrics = learner.gradients(whole, SEED)
+    gradients, metrics = gradients_of(learner, whole, SEED)
     assert metrics["returns"].shape == (4, 20)
     assert all(np.all(np.isfinite(gradient)) for gradient in gradients)
 
@@ -218,7 +225,7 @@ def test_fitted_expected_sarsa_converges_to_q_pi() -> None:
         discount=0.8,
         optimizer=keras.optimizers.SGD(0.0),  # π stays
     )
-    update = tf.function(lambda: learner.update(whole, SEED)["value_loss"])
+    update = tf.function(lambda: learn(learner, whole)["value_loss"])
     for _ in range(60):
         update()
 

@@ -8,7 +8,7 @@ import pytest
 from pgtf.errors import ConfigurationError
 from pgtf.learning.diagnostics import GradientVariance, tags
 from tests.short_runs import table, train
-from tests.trajectories import SEED, columns, random_trajectory, tables
+from tests.trajectories import SEED, columns, gradients_of, loss_of, random_trajectory, tables
 
 PREFERENCES = np.array([[0.3, -0.2], [0.1, 0.4], [0.0, 0.0]])
 BOUND = "Learner.gradient_variance = @GradientVariance()"
@@ -21,11 +21,12 @@ def test_the_trace_is_that_of_the_environments_own_gradients() -> None:
     whole = whole._replace(terminated=np.arange(6)[:, None] * np.ones((1, 5)) == 5)
     rows = []
     for b in range(5):
-        gradients, _ = made.gradients(columns(whole, b), SEED)
+        gradients, _ = gradients_of(made, columns(whole, b), SEED)
         rows.append(-np.concatenate([x.numpy().ravel() for x in gradients]))
     trace = np.trace(np.cov(np.array(rows), rowvar=False)) / 5
     squared_norm = (np.mean(rows, 0) ** 2).sum() - trace
-    _, metrics = made.variant(gradient_variance=GradientVariance(1)).loss(whole, SEED)
+    made.gradient_variance = GradientVariance(1)
+    _, metrics = loss_of(made, whole)
     assert float(metrics["variance_trace"]) == pytest.approx(trace, rel=1e-4)
     assert float(metrics["variance_squared_norm"]) == pytest.approx(squared_norm, rel=1e-3)
 

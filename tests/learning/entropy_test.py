@@ -12,7 +12,7 @@ from pgtf.learning.entropy import EntropyBonus
 from pgtf.learning.learner import Learner
 from pgtf.networks.mlp import MLP
 from pgtf.policies.policy import Policy
-from tests.trajectories import SEED, gradient_of, softmax, tables, trajectory
+from tests.trajectories import gradient_of, learn, softmax, tables, trajectory
 
 PREFERENCES = np.array([[0.5, -1.0, 0.3], [2.0, 0.0, -0.7]])
 
@@ -61,7 +61,7 @@ def test_following_the_bonus_alone_leads_to_the_uniform_policy() -> None:
         PREFERENCES, entropy_bonus=EntropyBonus(1.0), optimizer=keras.optimizers.SGD(3.0)
     )
     whole = trajectory([0, 1, 0], [2, 0], [0.0, 0.0], [False, True])
-    update = tf.function(lambda: learner.update(whole, SEED)["entropy"])
+    update = tf.function(lambda: learn(learner, whole)["entropy"])
     for _ in range(100):
         update()
     observation = tf.constant([0, 1])
@@ -74,5 +74,5 @@ def test_the_learner_reports_the_coefficient_at_its_own_count_of_steps() -> None
     learner = tables(PREFERENCES, entropy_bonus=EntropyBonus(schedule))
     nowhere = np.zeros((3, 2), int)
     whole = trajectory(nowhere, nowhere[1:], np.ones((2, 2)))
-    seen = [float(learner.update(whole, SEED)["entropy_coefficient"]) for _ in range(3)]
+    seen = [float(learn(learner, whole)["entropy_coefficient"]) for _ in range(3)]
     assert seen == [1.0, 0.5, 0.0]

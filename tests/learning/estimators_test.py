@@ -28,7 +28,7 @@ VALUES = tf.constant([[16.0], [32.0], [8.0], [48.0]])
 )
 def test_a_table_worked_by_hand(estimator: ReturnEstimator, expected: list[float]) -> None:
     whole = trajectory([0, 0, 0, 0], [0, 0, 0], [1.0, 2.0, 4.0])
-    assert estimator(whole, VALUES, 0.5)[:, 0].numpy().tolist() == expected
+    assert estimator(whole, VALUES, 0.5)[0][:, 0].numpy().tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -39,14 +39,14 @@ def test_a_termination_bootstraps_nothing_and_a_truncation_the_true_successor(
 ) -> None:
     terminated = trajectory([0, 0, 0, 0], [0, 0, 0], [1.0, 2.0, 4.0], [False, True, False])
     truncated = trajectory([0, 0, 0, 0], [0, 0, 0], [1.0, 2.0, 4.0], False, [False, True, False])
-    assert estimator(terminated, VALUES, 0.5)[1, 0] == 2.0
-    assert estimator(truncated, VALUES, 0.5)[1, 0] == 2.0 + 0.5 * 8.0
+    assert estimator(terminated, VALUES, 0.5)[0][1, 0] == 2.0
+    assert estimator(truncated, VALUES, 0.5)[0][1, 0] == 2.0 + 0.5 * 8.0
 
 
 def test_monte_carlo_asks_no_critic_and_counts_a_truncated_episode_as_it_stands() -> None:
     whole = trajectory([0, 0, 0, 0], [0, 0, 0], [1.0, 2.0, 4.0], False, [False, True, False])
     for values in (VALUES, tf.zeros_like(VALUES)):
-        assert MonteCarlo()(whole, values, 0.5)[:2, 0].numpy().tolist() == [2.0, 2.0]
+        assert MonteCarlo()(whole, values, 0.5)[0][:2, 0].numpy().tolist() == [2.0, 2.0]
 
 
 def test_td0_stays_td0_where_a_file_binds_the_lambda_return() -> None:
@@ -58,7 +58,8 @@ def test_td0_stays_td0_where_a_file_binds_the_lambda_return() -> None:
 def test_estimators_keep_the_shape_of_the_rollout() -> None:
     whole = trajectory(np.zeros((4, 5), int), np.zeros((3, 5), int), np.ones((3, 5)))
     for estimator in (LambdaReturn(), TD0(), NStep(2), MonteCarlo()):
-        assert estimator(whole, tf.zeros((4, 5)), 0.9).shape == (3, 5)
+        target, estimate = estimator(whole, tf.zeros((4, 5)), 0.9)
+        assert target.shape == estimate.shape == (3, 5)
 
 
 @pytest.mark.parametrize("lambda_", [-0.1, 1.1, float("nan")])

@@ -14,7 +14,7 @@ from pgtf.learning.critics import VCritic
 from pgtf.learning.estimators import TD0
 from pgtf.learning.fitting import Regression
 from pgtf.networks.mlp import MLP
-from tests.trajectories import SEED, table_v, tables, trajectory
+from tests.trajectories import learn, table_v, tables, trajectory
 
 # Rows x with targets y, and their weights; the last one is masked and an outlier.
 RNG = np.random.default_rng(0)
@@ -133,7 +133,7 @@ def iterated(updates: int, **arguments: Any) -> np.ndarray:
     learner = tables(np.zeros((4, 1)), critic=critic, returns=TD0(), discount=0.8)
     critic.output_layer.bias.assign([1.0])
     critic.output_layer.kernel.assign(np.zeros((4, 1)))
-    update = tf.function(lambda: learner.update(TRANSITIONS, SEED)["value_loss"])
+    update = tf.function(lambda: learn(learner, TRANSITIONS)["value_loss"])
     for _ in range(updates):
         update()
     return critic.value(tf.range(4)).numpy()
@@ -154,7 +154,7 @@ def test_an_infinite_proximal_term_stops_fitted_v_iteration() -> None:
     critic = table_v(Regression(keras.optimizers.SGD(1e-9), num_steps=50, proximal=1e8))
     learner = tables(np.zeros((4, 1)), critic=critic, returns=TD0(), discount=0.8)
     before = critic.value(tf.range(4)).numpy()
-    learner.update(TRANSITIONS, SEED)
+    learn(learner, TRANSITIONS)
     np.testing.assert_allclose(critic.value(tf.range(4)), before, atol=1e-6)
 
 

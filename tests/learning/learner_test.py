@@ -28,6 +28,9 @@ from tests.trajectories import (
     SEED,
     columns,
     gradient_of,
+    gradients_of,
+    learn,
+    loss_of,
     random_trajectory,
     set_values,
     table_policy,
@@ -80,19 +83,19 @@ def test_one_trajectory_three_losses(
     if learner.critic is not None:
         set_values(learner.critic, Q if isinstance(learner.critic, QCritic) else V)
     share = 1 / 3 if reduction == "mean_over_steps" else 1.0  # the lecture's N is 1
-    loss, metrics = learner.loss(example(), SEED)
+    loss, metrics = loss_of(learner, example(), SEED)
     policy_loss = -share * LOG_PROB @ advantage
     np.testing.assert_allclose(metrics["policy_loss"], policy_loss, rtol=1e-5)
     np.testing.assert_allclose(metrics["advantage"][:, 0], advantage)
     np.testing.assert_allclose(metrics["advantage_std"], np.std(advantage), rtol=1e-5)
     value_loss = {
         "REINFORCE": 0.0,
-        "Q actor-critic": ((3 - 1) ** 2 + (2.75 - 5) ** 2 + (4 - 2) ** 2) / 3,
-        "A2C": ((3 - 2) ** 2 + (4 - 6) ** 2 + (4 - 2) ** 2) / 3,
+        "Q actor-critic": ((3 - 1) ** 2 + (2.75 - 5) ** 2 + (4 - 2) ** 2) * share,
+        "A2C": ((3 - 2) ** 2 + (4 - 6) ** 2 + (4 - 2) ** 2) * share,
     }[algorithm]
     if algorithm == "Q actor-critic":  # expected SARSA: 1 + ½(¾·3 + ¼·5), 2 + ½(½·1 + ½·2), 4
         np.testing.assert_allclose(metrics["returns"][:, 0], [2.75, 2.75, 4.0])
-        value_loss = ((2.75 - 1) ** 2 + (2.75 - 5) ** 2 + (4 - 2) ** 2) / 3
+        value_loss = ((2.75 - 1) ** 2 + (2.75 - 5) ** 2 + (4 - 2) ** 2) * share
     np.testing.assert_allclose(loss, policy_loss + 0.5 * value_loss, rtol=1e-5)
     actual = gradient_of(learner, example(), learner.policy.head.preferences.kernel)
     np.testing.assert_allclose(actual, -share * preferences_gradient(advantage), rtol=1e-5)
@@ -109,7 +112,7 @@ def test_the_critics_gradient_of_a2c_by_hand() -> None:
 def test_a2c_bootstraps_where_the_rollout_stops() -> None:
     learner = tables(PREFERENCES, discount=0.5, critic=table_v(), baseline=StateValue())
     set_values(learner.critic, V)
-    _, metrics = learner.loss(example(ended=False), SEED)
+    _, metrics = loss_of(learner, example(ended=False), SEED)
     assert metrics["returns"][:, 0].numpy().tolist() == [3.75, 5.5, 7.0]
     assert metrics["advantage"][:, 0].numpy().tolist() == [1.75, -0.5, 5.0]
 
@@ -140,7 +143,7 @@ def test_the_weight_of_a_joint_loss() -> None:
 
 
 def value_variables(learner: Any) -> list[Any]:
-    return [v.value for part in learner.regressors for v in part.trainable_variables]
+    return [v.value for part in learner.objective.regressors for v in part.trainable_variables]
 
 
 @pytest.mark.parametrize(
@@ -155,11 +158,11 @@ def value_variables(learner: Any) -> list[Any]:
 )
 def test_policy_and_value_losses_send_each_other_no_gradient(parts: dict[str, Any]) -> None:
     learner = tables(PREFERENCES, **{name: make() for name, make in parts.items()})
-    for part in learner.regressors:
+    for part in learner.objective.regressors:
         set_values(part, np.arange(1.0, 1.0 + np.size(part.output_layer.kernel)))
     values = value_variables(learner)
     with tf.GradientTape(persistent=True) as tape:
-        _, metrics = learner.loss(random_trajectory(1, 6, 2, states=2), SEED)
+        _, metrics = loss_of(learner, random_trajectory(1, 6, 2, states=2), SEED)
     into_values = tape.gradient(metrics["policy_loss"], values)
     assert all(gradient is None for gradient in into_values)
     policy = [v.value for v in learner.policy.trainable_variables]
@@ -222,8 +225,8 @@ def test_masked_rows_contribute_nothing(algorithm: str, reduction: str) -> None:
     results = []
     for rows in (whole, other):
         learner = random_tables(algorithm, reduction=reduction)
-        _, metrics = learner.gradients(rows, SEED)
-        learner.update(rows, SEED)
+        _, metrics = gradients_of(learner, rows, SEED)
+        learn(learner, rows)
         scalars = {k: float(x) for k, x in metrics.items() if not x.shape.rank}
         results.append((scalars, weights(learner)))
     assert results[0][0] == results[1][0]
@@ -245,8 +248,8 @@ def test_the_gradient_over_b_environments_is_the_mean_of_b_single_ones(
         rng.integers(3, size=(6, 4)), rng.integers(2, size=(5, 4)), rng.normal(size=(5, 4)), ends
     )
     learner = random_tables(algorithm, reduction=reduction)
-    together, _ = learner.gradients(whole, SEED)
-    single = [learner.gradients(columns(whole, b), SEED)[0] for b in range(4)]
+    together, _ = gradients_of(learner, whole, SEED)
+    single = [gradients_of(learner, columns(whole, b), SEED)[0] for b in range(4)]
     for i, gradient in enumerate(together):
         mean = np.mean([gradients[i] for gradients in single], axis=0)
         np.testing.assert_allclose(gradient, mean, rtol=1e-4, atol=1e-6)
@@ -260,7 +263,7 @@ def test_a_synchronous_update_moves_by_the_mean_of_the_single_updates(algorithm:
     for part in (whole, *(columns(whole, b) for b in range(3))):
         learner = random_tables(algorithm)
         before = weights(learner)
-        learner.update(part, SEED)
+        learn(learner, part)
         moves.append([now - then for now, then in zip(weights(learner), before, strict=True)])
     for together, *single in zip(*moves, strict=True):
         np.testing.assert_allclose(together, np.mean(single, axis=0), rtol=1e-4, atol=1e-6)
@@ -281,7 +284,7 @@ def test_a_compiled_update_equals_the_eager_one(algorithm: str) -> None:
 def test_rewards_are_scaled_then_clipped() -> None:
     learner = tables(PREFERENCES, discount=0.5, reward_scale=2.0, reward_bound=3.0)
     whole = trajectory([0, 0, 0, 0], [0, 0, 0], [-5.0, 1.0, 2.0], [False, False, True])
-    _, metrics = learner.loss(whole, SEED)
+    _, metrics = loss_of(learner, whole, SEED)
     assert metrics["returns"][:, 0].numpy().tolist() == [-3.0 + 0.5 * 3.5, 2.0 + 1.5, 3.0]
 
 
@@ -343,7 +346,7 @@ def test_a_separate_fit_takes_its_weights_out_of_the_joint_loss() -> None:
     assert len(tables(PREFERENCES, critic=joint).trainable_variables) == 4
     learner = tables(PREFERENCES, critic=separate)
     assert len(learner.trainable_variables) == 2
-    loss, metrics = learner.loss(example(), SEED)
+    loss, metrics = loss_of(learner, example(), SEED)
     assert float(loss) == float(metrics["policy_loss"])
     assert float(metrics["value_loss"]) > 0
 
@@ -453,7 +456,7 @@ def test_a_head_that_does_not_fit_the_actions_is_refused_when_built() -> None:
 
 
 def test_what_is_unbound_makes_reinforce_and_a_critic_makes_it_bootstrap() -> None:
-    assert isinstance(Learner().returns, MonteCarlo)
-    returns = Learner(table_policy(), VCritic()).returns
+    assert isinstance(Learner().objective.returns, MonteCarlo)
+    returns = Learner(table_policy(), VCritic()).objective.returns
     assert isinstance(returns, LambdaReturn)
     assert returns.lambda_ == 1.0

@@ -8,7 +8,16 @@ import tensorflow as tf
 from pgtf.learning.entropy import EntropyBonus
 from pgtf.learning.fitting import Regression
 from pgtf.learning.schedules import Horizon, OverEnvironmentSteps, PolynomialDecay
-from tests.trajectories import SEED, columns, random_trajectory, table_v, tables, trajectory
+from tests.trajectories import (
+    SEED,
+    columns,
+    gradients_of,
+    learn,
+    random_trajectory,
+    table_v,
+    tables,
+    trajectory,
+)
 
 DECAY = keras.optimizers.schedules.PolynomialDecay(1.0, 100, 0.0)
 
@@ -53,8 +62,8 @@ def test_a_learners_schedule_has_the_same_meaning_for_every_batch(num_envs: int)
     steps = 0
     for _ in range(3):
         before = learner.policy.head.preferences.bias.numpy()
-        gradient = learner.gradients(whole, SEED)[0][1]
-        metrics = learner.update(whole, SEED)
+        gradient = gradients_of(learner, whole, SEED)[0][1]
+        metrics = learn(learner, whole)
         rate = max(0.0, 1.0 - steps / 100)
         assert float(metrics["learning_rate"]) == pytest.approx(rate)
         moved = before - learner.policy.head.preferences.bias.numpy()
@@ -67,7 +76,7 @@ def test_a_learners_schedule_has_the_same_meaning_for_every_batch(num_envs: int)
 
 def test_unfinished_steps_count_although_monte_carlo_learns_nothing_from_them() -> None:
     learner = tables(np.zeros((2, 2)))
-    learner.update(trajectory([0, 1, 0, 1], [0, 1, 0], [1.0, 1.0, 1.0]), SEED)
+    learn(learner, trajectory([0, 1, 0, 1], [0, 1, 0], [1.0, 1.0, 1.0]))
     assert int(learner.steps) == 3
 
 
@@ -153,7 +162,7 @@ def test_every_schedule_of_a_learner_goes_by_the_run() -> None:
     learner.horizon.extend(400, 0)
     learner.steps.assign(100)
     whole = columns(random_trajectory(0, 8, 5), 0)
-    metrics = learner.update(whole, SEED)
+    metrics = learn(learner, whole)
     assert float(metrics["learning_rate"]) == 0.75
     assert float(metrics["entropy_coefficient"]) == 0.75
     left = 1 - int(learner.steps) / 400

@@ -16,7 +16,7 @@ from pgtf.learning.critics import QCritic
 from pgtf.policies import Beta
 from pgtf.trainers.trainer import Trainer
 
-assert parts.learner  # Registers every part.
+assert parts  # Registers every part.
 
 _FOLDER = bindings.shipped_files()
 # What pgtf.variance takes has tests of its own.
@@ -116,12 +116,12 @@ SWAPS: dict[str, tuple[str, str, Any]] = {
     "no entropy bonus": (
         "a2c.gin",
         "Learner.entropy_bonus = None",
-        lambda t: t.learner.entropy_bonus is None,
+        lambda t: t.learner.objective.entropy_bonus is None,
     ),
     "entropy bonus": (
         "a2c.gin",
         "EntropyBonus.coefficient = 0.25",
-        lambda t: float(t.learner.entropy_bonus.coefficient(t.steps)) == 0.25,
+        lambda t: float(t.learner.objective.entropy_bonus.coefficient(t.steps)) == 0.25,
     ),
     "worker count": ("a3c.gin", "NUM_WORKERS = 1", lambda t: t.num_workers == 1),
 }

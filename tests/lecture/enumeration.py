@@ -65,6 +65,7 @@ def every_trajectory(
         observation=tf.constant(np.vstack([state, last]), tf.int32),
         action=tf.constant(action, tf.int32),
         reward=tf.constant(reward, tf.float32),
+        score=tf.constant(reward, tf.float32),
         terminated=tf.constant(terminated > 0),
         truncated=tf.constant(truncated > 0),
         mask=tf.constant(live * probabilities, tf.float32),

@@ -34,7 +34,7 @@ from tests.lecture.exact import (
     state_values,
 )
 from tests.trajectories import (
-    SEED,
+    learn,
     set_preferences,
     table_policy,
     table_q,
@@ -56,7 +56,7 @@ def fitted(critic: Any, whole: Trajectory, preferences: Array, returns: Any, upd
         optimizer=keras.optimizers.SGD(0.0),  # π stays
     )
     update = tf.function(
-        lambda: learner.update(whole, SEED)["value_loss"], autograph=False, jit_compile=True
+        lambda: learn(learner, whole)["value_loss"], autograph=False, jit_compile=True
     )
     for _ in range(updates):
         update()
@@ -133,7 +133,7 @@ def test_fitted_v_iteration_with_a_proximal_term_step_by_step() -> None:
         optimizer=keras.optimizers.SGD(0.0),
     )
     update = tf.function(
-        lambda: learner.update(ROWS, SEED)["value_loss"], autograph=False, jit_compile=True
+        lambda: learn(learner, ROWS)["value_loss"], autograph=False, jit_compile=True
     )
     policy = probabilities(CYCLIC_PREFERENCES)
     visited = ROWS.observation[:-1].numpy().ravel()
@@ -174,7 +174,7 @@ def test_linear_v_of_monte_carlo_returns_is_least_squares() -> None:
     critic: Any = VCritic(MLP(hidden=()), fit)
     learner: Any = Learner(Policy(MLP(hidden=())), critic, returns=MonteCarlo(), discount=DISCOUNT)
     learner.build(gym.spaces.Box(-9.0, 9.0, (2,)), gym.spaces.Discrete(2))
-    tf.function(lambda: learner.update(whole, SEED), autograph=False, jit_compile=True)()
+    tf.function(lambda: learn(learner, whole), autograph=False, jit_compile=True)()
 
     rows, targets = [], []
     for first, last in ((0, 6), (8, 15), (17, 33)):

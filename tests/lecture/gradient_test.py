@@ -17,7 +17,7 @@ from pgtf.environments.compiled import CompiledTabular
 from pgtf.graph.scan import scan
 from pgtf.rollouts.episodes import Episodes
 from pgtf.rollouts.steps import Rollouts as RolloutsOf
-from pgtf.rollouts.unroll import start
+from pgtf.rollouts.unroll import Behaviour, start
 from pgtf.trajectory import Trajectory
 from tests.lecture.combinations import Combination, combinations, learner
 from tests.lecture.confidence import p_value
@@ -72,13 +72,14 @@ def collect(tabular: CompiledTabular, rollout: Any, preferences: Array, seed: in
     none = np.zeros(0)
     combination = Combination("none", "none", "MonteCarlo")
     act = learner(combination, preferences, 1.0, none, none).policy.act
+    behaviour = Behaviour(act)
 
     @tf.function(autograph=False, jit_compile=True)
     def program() -> Trajectory:
         def batch(i: Any, _: Any) -> tuple[Any, Trajectory]:
             seeds = tf.random.experimental.stateless_fold_in(tf.constant([seed, 1]), i)
             carry = start(tabular, seeds)
-            return i + 1, rollout.collect(tabular, act, carry, seeds)[1]
+            return i + 1, rollout.collect(tabular, behaviour, carry, seeds)[1]
 
         return scan(batch, tf.constant(0), BATCHES)[1]
 
@@ -173,9 +174,9 @@ def test_running_means_of_earlier_batches_leave_the_gradient_unbiased(baseline: 
         def batch(i: Any, _: Any) -> tuple[Any, tf.Tensor]:
             seeds = tf.random.experimental.stateless_fold_in(tf.constant([3, 1]), i)
             carry = start(tabular, seeds)
-            _, trajectory, _ = rollout.collect(tabular, made.policy.act, carry, seeds)
-            gradients, metrics = made.gradients(trajectory, seeds)
-            made.finish(trajectory, metrics["returns"])
+            _, trajectory, _ = rollout.collect(tabular, Behaviour(made.policy.act), carry, seeds)
+            gradients, _, targets = made.gradients(trajectory, seeds)
+            made.observe(trajectory, targets)
             return i + 1, gradients[0]
 
         return scan(batch, tf.constant(0), 64 * 512)[1]

@@ -38,7 +38,7 @@ from pgtf.policies import (
 )
 from pgtf.rollouts.episodes import Episodes
 from pgtf.rollouts.steps import Rollouts
-from pgtf.rollouts.unroll import start
+from pgtf.rollouts.unroll import Behaviour, start
 from pgtf.trainers.synchronous import SynchronousTrainer
 from pgtf.trajectory import Trajectory
 from tests.toy_environments import TWO
@@ -121,7 +121,7 @@ def trajectories(head: str) -> tuple[Trajectory, Trajectory]:
     tasks = environment(actions)
     policy = Policy(MLP(()), make())
     policy.build(tasks.observation_space, tasks.action_space)
-    act = tf.function(policy.act, autograph=False)
+    act = Behaviour(tf.function(policy.act, autograph=False))
     carry = start(tasks, SEED)
     _, rollout, _ = Rollouts(5).collect(tasks, act, carry, SEED)
     _, episodes, _ = Episodes(4).collect(tasks, act, carry, SEED)
@@ -184,8 +184,8 @@ def test_every_combination_trains_or_is_refused(head: str, critic: str, baseline
         learner.build(tasks.observation_space, tasks.action_space)
         before = part_weights(learner)
         for trajectory in trajectories(head):
-            metrics = learner.update(trajectory, SEED)
-            for name, value in metrics.items():
+            scalars, targets = learner.update(trajectory, SEED)
+            for name, value in (scalars | targets._asdict()).items():
                 assert np.all(np.isfinite(value)), f"{message}: {name} is not finite"
         assert_trained(before, learner, message)
 

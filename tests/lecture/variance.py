@@ -6,7 +6,7 @@ import numpy as np
 
 from pgtf.trajectory import Trajectory
 from tests.lecture.exact import Array, probabilities
-from tests.trajectories import SEED
+from tests.trajectories import SEED, loss_of
 
 
 def trajectory_gradients(made: Any, whole: Trajectory) -> Array:
@@ -14,7 +14,7 @@ def trajectory_gradients(made: Any, whole: Trajectory) -> Array:
 
     The scores are the slides' closed form, G_t - b_t what the learner makes of it.
     """
-    _, metrics = made.loss(whole, SEED)
+    _, metrics = loss_of(made, whole, SEED)
     states, actions = whole.observation[:-1].numpy(), whole.action.numpy()
     policy = probabilities(made.policy.head.preferences.kernel.numpy().astype(np.float64))
     signal = metrics["advantage"].numpy() * (whole.mask.numpy() > 0)

@@ -1,6 +1,7 @@
 """Convolutional networks: shapes, layouts, scaling, and sharing."""
 
 import gin
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -117,3 +118,21 @@ def test_a_dense_network_takes_the_same_pictures() -> None:
     network = MLP((3,))
     network.build(FIRST)
     assert network.features(np.moveaxis(frames(2), -1, 1)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 2), (2, 8, 8)])
+def test_pictures_are_scaled_by_the_bounds_of_their_space(shape: tuple[int, ...]) -> None:
+    """A picture of flags is to the network what one of bytes is with 255 for 1."""
+    networks = []
+    mixture = np.random.default_rng(1).choice(np.array([1, 255], np.uint8), shape)
+    for high in (1, 255, mixture):
+        network = AtariNetwork(((3, 4, 2),), 5)
+        keras.utils.set_random_seed(0)
+        network.build(spaces.Box(0, np.broadcast_to(high, shape), shape, np.uint8))
+        networks.append(network)
+    flags = np.random.default_rng(0).integers(0, 2, (6, *shape)).astype(np.uint8)
+    one, bright, mixed = networks
+    expected = bright.features(tf.constant(255 * flags))
+    np.testing.assert_allclose(one.features(tf.constant(flags)), expected, rtol=1e-5, atol=1e-6)
+    partly = tf.constant(flags * mixture)
+    np.testing.assert_allclose(mixed.features(partly), expected, rtol=1e-5, atol=1e-6)

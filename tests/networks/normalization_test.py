@@ -13,7 +13,7 @@ from pgtf.learning.learner import Learner
 from pgtf.networks.mlp import MLP
 from pgtf.networks.normalization import RunningNormalization
 from pgtf.policies.policy import Policy
-from tests.trajectories import SEED, trajectory, weights
+from tests.trajectories import SEED, gradients_of, learn, trajectory, weights
 
 
 def statistics(features: int = 3) -> RunningNormalization:
@@ -104,13 +104,13 @@ def test_acting_and_differentiating_move_nothing_and_an_update_moves_each_once()
     ended = [[False, False], [True, False], *[[False, False]] * 3]
     whole = trajectory(OBSERVATION, np.zeros((5, 2), int), np.ones((5, 2)), ended)
     before = weights(learner)
-    learner.policy.act(whole.observation, SEED)
-    learner.policy.act_greedily(whole.observation, SEED)
-    learner.gradients(whole, SEED)
+    learner.policy.act(whole.observation, (), SEED)
+    learner.policy.act_greedily(whole.observation, (), SEED)
+    gradients_of(learner, whole, SEED)
     for now, then in zip(weights(learner), before, strict=True):
         np.testing.assert_array_equal(now, then)
 
-    learner.update(whole, SEED)
+    learn(learner, whole)
     unmasked = OBSERVATION[:-1][whole.mask.numpy() > 0]
     assert len(unmasked) == 9  # the reset row is no step
     seen = np.concatenate([(OBSERVATION - 1.0).reshape(-1, 3), unmasked])
@@ -124,15 +124,15 @@ def test_acting_and_differentiating_move_nothing_and_an_update_moves_each_once()
 def test_the_log_probs_that_are_differentiated_are_those_that_acted() -> None:
     learner = example()
     observation = tf.constant(OBSERVATION, tf.float32)
-    action = learner.policy.act(observation[:-1], SEED)
+    action = learner.policy.act(observation[:-1], (), SEED).action
     acted = learner.policy.distribution(observation[:-1]).log_prob(action)
     whole = trajectory(OBSERVATION, action, np.ones((5, 2)))
-    np.testing.assert_allclose(learner.evaluate(whole, SEED).log_prob, acted, rtol=1e-6)
+    np.testing.assert_allclose(learner.objective.evaluate(whole, SEED).log_prob, acted, rtol=1e-6)
 
 
 def test_a_network_that_policy_and_critic_share_counts_each_step_once() -> None:
     network: Any = normalized()
     learner = Learner(Policy(network), VCritic(network))
     learner.build(gym.spaces.Box(-9, 9, (3,)), gym.spaces.Discrete(2))
-    learner.update(trajectory(OBSERVATION, np.zeros((5, 2), int), np.ones((5, 2))), SEED)
+    learn(learner, trajectory(OBSERVATION, np.zeros((5, 2), int), np.ones((5, 2))))
     assert float(network.normalization.count) == 10

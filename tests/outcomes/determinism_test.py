@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import gymnasium as gym
 import keras
 import numpy as np
 import pytest
@@ -19,6 +20,30 @@ from pgtf.policies.policy import Policy
 from pgtf.rollouts.episodes import Episodes
 from pgtf.rollouts.steps import Rollouts
 from pgtf.trainers.synchronous import SynchronousTrainer
+
+
+class Diary:
+    """Where the episodes of wrapped environments began, and the actions they were given."""
+
+    def __init__(self) -> None:
+        self.starts: list[Any] = []
+        self.actions: list[int] = []
+
+    def keep(self, env: gym.Env) -> gym.Env:
+        """A wrapper that writes into this diary."""
+        diary = self
+
+        class Kept(gym.Wrapper):
+            def reset(self, **kwargs: Any) -> Any:
+                observation, info = super().reset(**kwargs)
+                diary.starts.append(observation)
+                return observation, info
+
+            def step(self, action: Any) -> Any:
+                diary.actions.append(int(action))
+                return super().step(action)
+
+        return Kept(env)
 
 
 def run(make: Callable[[], Environment], rollout: Rollouts | Episodes, seed: int) -> list[Any]:
@@ -57,11 +82,16 @@ def test_the_same_seed_is_the_same_run_bit_for_bit(
 
 def test_the_seed_moves_the_environments_and_not_only_the_weights() -> None:
     """With the same first weights, another seed plays other episodes and samples other actions."""
-    carries = []
+    starts, actions = [], []
     for seed in (1, 2):
         keras.utils.set_random_seed(0)
-        learner = Learner(Policy(MLP((4,))))
-        trainer = SynchronousTrainer(learner, GymEnvironment("CartPole-v1", 2), Rollouts(2))
+        diary = Diary()
+        environment = GymEnvironment("CartPole-v1", 2, wrappers=[diary.keep], vectorization="loop")
+        trainer = SynchronousTrainer(Learner(Policy(MLP((4,)))), environment, Rollouts(4))
         trainer.build(seed)
-        carries.append(trainer._carry.observation.numpy())
-    assert not np.any(np.isclose(*carries))
+        trainer.iterate(64)
+        starts.append(np.array(diary.starts[:2]))
+        actions.append(diary.actions[:64])
+    assert not np.any(np.isclose(starts[0], starts[1]))
+    assert len(actions[0]) == len(actions[1]) == 64
+    assert actions[0] != actions[1]

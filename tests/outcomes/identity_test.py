@@ -84,7 +84,9 @@ def test_the_greedy_action_becomes_the_right_one(
             specification(observation_space),
             shown if not isinstance(shown, dict) else dict(sorted(shown.items())),
         )
-        action = bounded(action_space, trainer.policy.act_greedily(observation, tf.zeros(2)))
+        action = bounded(
+            action_space, trainer.policy.act_greedily(observation, (), tf.zeros(2)).action
+        )
         chosen = tf.nest.map_structure(lambda x: x.numpy()[0], action)
         assert agreement(action_space, chosen, right) > 0.97, (chosen, right)
 

@@ -51,7 +51,7 @@ def learned_value(
     )
     while learner.updates < 300:
         trainer.iterate(300 * rows)
-    (regressor,) = learner.regressors
+    (regressor,) = learner.objective.regressors
     assert isinstance(regressor, VCritic)
     return float(regressor.value(tf.ones((1, 1)))[0])
 

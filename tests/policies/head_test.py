@@ -17,6 +17,7 @@ from pgtf.policies import Head, default_head
 HeadAndSpace = tuple[Head, spaces.Space]
 NUM_FEATURES = 3
 BOX = spaces.Box(-2, 2, (2,))
+GRAPH = spaces.Graph(BOX, None)
 # A head's gin reference and a space for it.
 HEADS = {
     "Softmax": ("@Softmax()", spaces.Discrete(5)),
@@ -175,8 +176,23 @@ def test_a_head_is_chosen_from_the_space(space: spaces.Space, head: type[Head]) 
     assert type(default_head(space)) is head
 
 
+def test_a_chosen_head_takes_its_bindings() -> None:
+    gin.parse_config("Gaussian.initial_scale = 0.25")
+    head = default_head(BOX)
+    head.build(NUM_FEATURES, BOX)
+    np.testing.assert_allclose(head.distribution(_features(1)).stddev(), 0.25, rtol=1e-6)
+
+
+def test_a_users_own_head_can_serve_a_kind_of_space_that_had_none() -> None:
+    @gin.register
+    class Spelling(Head, serves=spaces.Text):
+        pass
+
+    assert type(default_head(spaces.Text(3))) is Spelling
+
+
 def test_a_space_without_a_head_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="no policy head for the action space Text: wrap"):
-        default_head(spaces.Text(3))
-    with pytest.raises(ConfigurationError, match="no policy head for the action space Text: wrap"):
-        policies.Softmax().build(3, spaces.Text(3))
+    with pytest.raises(ConfigurationError, match="no policy head for the action space Graph: wrap"):
+        default_head(GRAPH)
+    with pytest.raises(ConfigurationError, match="no policy head for the action space Graph: wrap"):
+        policies.Softmax().build(3, GRAPH)

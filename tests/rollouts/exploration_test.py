@@ -10,25 +10,37 @@ from gymnasium import spaces
 
 from pgtf.errors import ConfigurationError
 from pgtf.networks.mlp import MLP
+from pgtf.networks.network import Network
 from pgtf.policies import Beta, Gaussian, Head, MultiSoftmax, Policy, Softmax, TanhGaussian
+from pgtf.policies.decision import Actor
 from pgtf.rollouts.exploration import EpsilonMixture, Exploration, ExploringPolicy, ScaledNoise
 
 LOGITS = np.array([[0.3, -1.0, 2.0], [0.0, 0.0, 0.0], [40.0, -60.0, 0.0]], np.float32)
 ACTION = np.array([1, 2, 1])
 
 
-class Fixed:
+class Constant(Network):
+    """A network whose features are given."""
+
+    def __init__(self, features: tf.Tensor):
+        super().__init__()
+        self.given = features
+
+    def features(self, element: Any) -> tf.Tensor:
+        return self.given
+
+
+class Fixed(Actor):
     """A policy whose features are its parameters."""
 
-    network = None
-    trainable_variables: tuple[Any, ...] = ()
+    trainable_variables = ()
 
     def __init__(self, head: Head, features: tf.Tensor):
         self.head = head
-        self.features = features
+        self.network = Constant(features)
 
-    def distribution(self, observation: Any) -> Any:
-        return self.head.distribution(self.features)
+    def distribution_of(self, features: tf.Tensor) -> Any:
+        return self.head.distribution(features)
 
 
 def identity_head(head: Head, space: spaces.Space, num_features: int) -> Head:
@@ -48,7 +60,7 @@ def mixture(epsilon: float) -> np.ndarray:
 def test_epsilon_mixes_the_uniform_distribution_in(epsilon: float) -> None:
     head = identity_head(Softmax(), spaces.Discrete(3), 3)
     explored = ExploringPolicy(
-        Fixed(head, tf.constant(LOGITS)),  # type: ignore[arg-type]
+        Fixed(head, tf.constant(LOGITS)),
         EpsilonMixture((epsilon,)),
         tf.constant(epsilon),
     ).distribution(None)
@@ -70,7 +82,7 @@ def test_the_score_of_a_mixture_is_that_of_the_closed_form(epsilon: float) -> No
         tape.watch(features)
         policy = Fixed(head, features)
         explored = ExploringPolicy(
-            policy,  # type: ignore[arg-type]
+            policy,
             EpsilonMixture((epsilon,)),
             tf.constant(epsilon),
         )
@@ -87,11 +99,11 @@ def test_samples_follow_the_mixture() -> None:
     head = identity_head(Softmax(), spaces.Discrete(3), 3)
     policy = Fixed(head, tf.constant(np.repeat(LOGITS[:1], 20_000, axis=0)))
     explored = ExploringPolicy(
-        policy,  # type: ignore[arg-type]
+        policy,
         EpsilonMixture((0.5,)),
         tf.constant(0.5),
     )
-    counts = np.bincount(explored.act(None, tf.constant([1, 2])), minlength=3)
+    counts = np.bincount(explored.act(None, (), tf.constant([1, 2])).action, minlength=3)
     assert scipy.stats.chisquare(counts, 20_000 * mixture(0.5)[0]).pvalue > 1e-3
 
 
@@ -103,7 +115,7 @@ def test_scaled_noise_is_a_normal_distribution_of_another_scale(scale: float) ->
     with tf.GradientTape() as tape:
         tape.watch(mean)
         explored = ExploringPolicy(
-            Fixed(head, mean),  # type: ignore[arg-type]
+            Fixed(head, mean),
             ScaledNoise((scale,)),
             tf.constant(scale),
         ).distribution(None)
@@ -123,7 +135,7 @@ def test_scaled_noise_of_a_squashed_gaussian_stays_inside_the_bounds() -> None:
     wide = TanhGaussian("fixed", 2.5)
     wide.build(1, spaces.Box(-2.0, 3.0, (1,)))
     wide.mean.kernel.assign(head.mean.kernel)
-    explored = ScaledNoise((2.5,)).distribution(head.distribution(features), tf.constant(2.5))
+    explored = ScaledNoise((2.5,)).distribution(head, head.distribution(features), tf.constant(2.5))
     direct = wide.distribution(features)
     sample = explored.sample(seed=tf.constant([0, 1]))
     assert np.all((sample.numpy() > -2.0) & (sample.numpy() < 3.0))

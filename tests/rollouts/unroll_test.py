@@ -1,6 +1,7 @@
 """Rollouts against a reference loop in plain Python over the same environments."""
 
 import collections
+import operator
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -9,15 +10,17 @@ import pytest
 import tensorflow as tf
 
 from pgtf.environments.compiled.cartpole import CompiledCartPole
+from pgtf.environments.compiled.catch import CompiledCatch
 from pgtf.environments.compiled.pendulum import CompiledPendulum
 from pgtf.environments.gym import GymEnvironment
 from pgtf.environments.vector import environment_seeds
 from pgtf.errors import ConfigurationError
 from pgtf.graph.scan import scan, scan_while
+from pgtf.policies.decision import Decision
 from pgtf.policies.policy import Policy
 from pgtf.rollouts.episodes import Episodes
 from pgtf.rollouts.steps import Rollouts
-from pgtf.rollouts.unroll import Carry, Finished, start, unroll
+from pgtf.rollouts.unroll import Behaviour, Carry, Finished, start, unroll
 from pgtf.trajectory import Trajectory
 from tests.toy_environments import Counting
 
@@ -30,7 +33,7 @@ BOX = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
 EPISODE, STEP, LENGTH, RECEIVED = range(4)
 
 
-def act(observation: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def action_of(observation: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Far beyond the bounds of BOX; a function of the observation alone."""
     del seed
     return tf.stack([3.0 * observation[:, STEP] - 5.0, 0.3 * observation[:, LENGTH]], axis=-1)
@@ -40,8 +43,11 @@ def numpy(nest: Any) -> Any:
     return tf.nest.map_structure(lambda x: x.numpy(), nest)
 
 
+ACT = Behaviour(lambda observation, _, seed: Decision(action_of(observation, seed)))
+
+
 def unrolled(
-    environment: GymEnvironment, num_steps: int, carry: Carry | None = None, act: Any = act
+    environment: GymEnvironment, num_steps: int, carry: Carry | None = None, act: Any = ACT
 ) -> tuple[Carry, Trajectory, Finished]:
     if carry is None:
         carry = start(environment, SEED)
@@ -72,7 +78,7 @@ def reference(count: int, rows: int, **kwargs: Any) -> Reference:
         column["observation"].append(observation)
         time, total, ended = 0, 0.0, False
         for _ in range(rows):
-            action = act(tf.constant(observation[np.newaxis]), SEED).numpy()[0]
+            action = action_of(tf.constant(observation[np.newaxis]), SEED).numpy()[0]
             column["action"].append(action)
             column["time"].append(time)
             column["mask"].append(0.0 if ended else 1.0)
@@ -89,13 +95,14 @@ def reference(count: int, rows: int, **kwargs: Any) -> Reference:
                     returns[i].append(total)
             column["observation"].append(observation)
             column["reward"].append(reward)
+            column["score"].append(reward)
             column["terminated"].append(terminated)
             column["truncated"].append(truncated)
         times[i], totals[i] = time, 0.0 if ended else total
         columns.append(column)
     fields = {
         name: np.stack([np.array(column[name]) for column in columns], axis=1)
-        for name in Trajectory._fields
+        for name in columns[0]
     }
     return Reference(Trajectory(**fields), lengths, returns, times, totals)
 
@@ -122,12 +129,14 @@ def test_a_rollout_is_what_the_environments_did(count: int, num_steps: int) -> N
 
 def test_types_of_a_trajectory() -> None:
     environment = GymEnvironment(ID, 2)
-    _, trajectory, _ = unrolled(environment, 3, act=lambda *_: tf.constant([0, 1]))
-    assert [x.dtype for x in trajectory] == [
-        tf.float32, tf.int32, tf.float32, tf.bool, tf.bool, tf.float32, tf.int32
+    _, trajectory, _ = unrolled(
+        environment, 3, act=Behaviour(lambda *_: Decision(tf.constant([0, 1])))
+    )
+    assert [x.dtype for x in tf.nest.flatten(trajectory)] == [
+        tf.float32, tf.int32, tf.float32, tf.float32, tf.bool, tf.bool, tf.float32, tf.int32
     ]  # fmt: skip
     assert trajectory.observation.shape == (4, 2, 4)
-    assert all(field.shape == (3, 2) for field in trajectory[1:])
+    assert all(field.shape == (3, 2) for field in tf.nest.flatten(trajectory)[1:])
 
 
 def test_successors_are_true_also_where_the_episode_is_cut() -> None:
@@ -160,7 +169,7 @@ def test_discrete_actions_are_kept_from_0_and_arrive_from_start() -> None:
     space = gym.spaces.Discrete(3, start=7)
     environment = GymEnvironment(ID, 8, {"action_space": space})
     policy = random_policy(environment)
-    _, trajectory, _ = numpy(unrolled(environment, 5, act=policy.act))
+    _, trajectory, _ = numpy(unrolled(environment, 5, act=Behaviour(policy.act)))
     moved = trajectory.mask > 0
     assert set(trajectory.action[moved]) == {0, 1, 2}
     received = trajectory.observation[1:][moved][:, RECEIVED]
@@ -196,7 +205,7 @@ def test_a_loop_in_the_graph_equals_the_unrolled_graph(monkeypatch: pytest.Monke
     results = []
     for longest in (12, 11):
         monkeypatch.setattr("pgtf.graph.scan.UNROLLED", longest)
-        results.append(numpy(unrolled(environment, 12, act=policy.act)))
+        results.append(numpy(unrolled(environment, 12, act=Behaviour(policy.act))))
     for a, b in zip(tf.nest.flatten(results[0]), tf.nest.flatten(results[1]), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6)
 
@@ -204,12 +213,12 @@ def test_a_loop_in_the_graph_equals_the_unrolled_graph(monkeypatch: pytest.Monke
 def test_a_loop_inside_an_xla_program_equals_the_graph_outside() -> None:
     environment = CompiledCartPole(3)
 
-    def push(observation: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        del seed
-        return tf.cast(observation[:, 0] > 0, tf.int32)
+    def push(observation: tf.Tensor, memory: Any, seed: tf.Tensor) -> Decision:
+        del memory, seed
+        return Decision(tf.cast(observation[:, 0] > 0, tf.int32))
 
     def run() -> Any:
-        return unroll(environment, push, start(environment, SEED), 60, SEED)
+        return unroll(environment, Behaviour(push), start(environment, SEED), 60, SEED)
 
     inside = numpy(tf.function(run, autograph=False, jit_compile=True)())
     outside = numpy(tf.function(run, autograph=False)())
@@ -223,7 +232,7 @@ def test_every_step_samples_anew() -> None:
     environment = GymEnvironment(ID, 32, {"max_length": 1000})
     policy = random_policy(environment)
     for num_steps in (6, 41):
-        _, trajectory, _ = numpy(unrolled(environment, num_steps, act=policy.act))
+        _, trajectory, _ = numpy(unrolled(environment, num_steps, act=Behaviour(policy.act)))
         repeats = (trajectory.action[1:] == trajectory.action[:-1]).mean()
         assert abs(repeats - 0.5) < 4 * 0.5 / np.sqrt(32 * (num_steps - 1))
         alike = (trajectory.action[:, 1:] == trajectory.action[:, :-1]).mean()
@@ -272,7 +281,7 @@ def test_every_environment_plays_its_quota_and_then_stands_still(
     environment = GymEnvironment(ID, count, {"action_space": BOX})
     quota = (episodes or count) // count
     collected = Episodes(episodes)
-    run = tf.function(lambda: collected.collect(environment, act, NOWHERE, SEED), autograph=False)
+    run = tf.function(lambda: collected.collect(environment, ACT, NOWHERE, SEED), autograph=False)
     carry, trajectory, finished = numpy(run())
     rows = len(trajectory.mask)
     expected = reference(count, rows)
@@ -286,7 +295,7 @@ def test_every_environment_plays_its_quota_and_then_stands_still(
     spans = [sum(n) + quota - 1 for n in lengths]  # steps, and a reset between two episodes
     assert rows == max(spans)
     for i, span in enumerate(spans):
-        column = Trajectory(*(x[:, i] for x in trajectory))
+        column = tf.nest.map_structure(operator.itemgetter((slice(None), i)), trajectory)
         assert column.mask.sum() == sum(lengths[i])
         assert (column.terminated | column.truncated).sum() == quota
         np.testing.assert_array_equal(column.mask[span:], 0.0)
@@ -302,7 +311,7 @@ def test_every_environment_plays_its_quota_and_then_stands_still(
 def test_a_tail_that_never_ends_is_not_finished() -> None:
     environment = GymEnvironment(ID, 6, {"action_space": BOX, "max_length": 30})
     collected = Episodes(max_steps=10)
-    run = tf.function(lambda: collected.collect(environment, act, NOWHERE, SEED), autograph=False)
+    run = tf.function(lambda: collected.collect(environment, ACT, NOWHERE, SEED), autograph=False)
     _, trajectory, finished = numpy(run())
     expected = reference(6, 10, max_length=30)
     ended = [bool(n) for n in expected.lengths]
@@ -318,7 +327,7 @@ def test_episodes_of_a_compiled_environment() -> None:
     policy = random_policy(environment)
     collected = Episodes(10, max_steps=300)
     run = tf.function(
-        lambda: collected.collect(environment, policy.act, NOWHERE, SEED),
+        lambda: collected.collect(environment, Behaviour(policy.act), NOWHERE, SEED),
         autograph=False,
         jit_compile=True,
     )
@@ -331,11 +340,27 @@ def test_episodes_of_a_compiled_environment() -> None:
     np.testing.assert_array_equal(trajectory.mask[1:][later[:-1]], 0.0)
 
 
+def test_no_more_rows_are_made_than_the_longest_episode_can_fill() -> None:
+    environment = CompiledCatch(4)
+    collected = Episodes(8)
+    still = Behaviour(lambda *_: Decision(tf.ones((4,), tf.int32)))
+    run = tf.function(
+        lambda: collected.collect(environment, still, NOWHERE, SEED),
+        autograph=False,
+        jit_compile=True,
+    )
+    _, trajectory, finished = run()
+    # Two episodes of 9 steps each, and the row of a reset for each.
+    assert trajectory.mask.shape == (2 * (9 + 1), 4)
+    assert (finished.count, finished.length_sum) == (8, 8 * 9)
+
+
 def test_episodes_are_other_ones_with_another_seed() -> None:
     environment = GymEnvironment("CartPole-v1", 4)
     policy = random_policy(environment)
     run = tf.function(
-        lambda seed: Episodes().collect(environment, policy.act, NOWHERE, seed), autograph=False
+        lambda seed: Episodes().collect(environment, Behaviour(policy.act), NOWHERE, seed),
+        autograph=False,
     )
     first, again, other = (run(tf.constant([1, s]))[1].observation[0] for s in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
@@ -359,18 +384,18 @@ def test_counts_that_are_not_positive_are_refused(make: Any, message: str) -> No
 def test_episodes_that_cannot_be_shared_out_are_refused(episodes: int) -> None:
     environment = GymEnvironment(ID, 4)
     with pytest.raises(ConfigurationError, match=rf"num_episodes = {episodes} .* 4 .*NUM_ENVS"):
-        Episodes(episodes).collect(environment, act, start(environment, SEED), SEED)
+        Episodes(episodes).collect(environment, ACT, start(environment, SEED), SEED)
 
 
 def test_the_successor_of_the_last_step_is_there_when_all_episodes_end_together() -> None:
     """A pendulum's observation has cos² + sin² = 1 on every row, also after a truncation."""
     environment = CompiledPendulum(num_envs=2, time_limit=5)
     key = tf.constant([1, 2], tf.int32)
-    act = lambda observation, seed: tf.zeros((2, 1))  # noqa: E731
+    still = Behaviour(lambda *_: Decision(tf.zeros((2, 1))))
 
     @tf.function(autograph=False, jit_compile=True)
     def collect() -> Trajectory:
-        return Episodes().collect(environment, act, start(environment, key), key)[1]
+        return Episodes().collect(environment, still, start(environment, key), key)[1]
 
     observation = collect().observation.numpy()
     np.testing.assert_allclose((observation[..., :2] ** 2).sum(-1), 1.0, rtol=1e-5)

@@ -21,7 +21,7 @@ from pgtf.networks.mlp import MLP
 from pgtf.networks.normalization import RunningNormalization
 from pgtf.policies.policy import Policy
 from pgtf.running.checkpoint import Checkpoints
-from tests.trajectories import SEED, random_trajectory
+from tests.trajectories import learn, random_trajectory
 
 Decay = keras.optimizers.schedules.PolynomialDecay
 
@@ -83,10 +83,10 @@ def updated(learner: Learner, first: int, last: int) -> list[np.ndarray]:
     """Learns from a few trajectories and returns every metric and every weight."""
     everything = []
     for number in range(first, last):
-        metrics = learner.update(random_trajectory(number, 6, 4), SEED)
+        metrics = learn(learner, random_trajectory(number, 6, 4))
         everything += [metrics[name].numpy() for name in sorted(metrics)]
     everything += [v.numpy() for v in learner.policy.variables]
-    everything += [v.numpy() for part in learner.regressors for v in part.variables]
+    everything += [v.numpy() for part in learner.objective.regressors for v in part.variables]
     if learner.baseline is not None:
         everything += [v.numpy() for v in learner.baseline.variables]
     return [*everything, learner.steps.numpy(), learner.updates.numpy()]

@@ -17,9 +17,10 @@ from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError
 from pgtf.networks.mlp import MLP
 from pgtf.networks.normalization import RunningNormalization
+from pgtf.policies.decision import Decision
 from pgtf.policies.policy import Policy
 from pgtf.policies.softmax import Softmax
-from pgtf.rollouts.unroll import start, unroll
+from pgtf.rollouts.unroll import Behaviour, start, unroll
 from pgtf.running.evaluation import Evaluation, Score
 from tests.toy_environments import TWO, elements
 
@@ -73,7 +74,7 @@ def test_episodes_of_one_evaluation_are_all_different(monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         policy,
         "act",
-        lambda o, s: tf.ensure_shape(tf.py_function(remember, [o, s], tf.int32), [3]),
+        lambda o, m, s: Decision(tf.ensure_shape(tf.py_function(remember, [o, s], tf.int32), [3])),
     )
     score(environment, policy, 9, num_envs=3, greedy=False)
     starts = np.concatenate([o for o in seen if np.abs(o).max() <= 0.05])
@@ -133,7 +134,9 @@ def test_training_goes_on_as_if_there_had_been_no_evaluation() -> None:
         keras.utils.set_random_seed(0)
         policy = built(environment)
         policy.network.adapt(tf.random.normal([4, 2, 4]), tf.ones([4, 2]))
-        step = tf.function(lambda c, s: unroll(environment, policy.act, c, 5, s), autograph=False)
+        step = tf.function(
+            lambda c, s: unroll(environment, Behaviour(policy.act), c, 5, s), autograph=False
+        )
         weights = [w.numpy() for w in policy.weights]
         carry, _, _ = step(start(environment, tf.constant([0, 0])), tf.constant([0, 1]))
         if evaluated:

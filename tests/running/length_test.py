@@ -58,7 +58,9 @@ def test_a_run_that_is_resumed_with_more_steps_goes_on_from_its_rate(
     assert falling == sorted(falling, reverse=True)
     reached = 1.0 - stopped / 400
     steps = [float(row["step"]) for row in table(tmp_path)]
-    for now, last, rate in zip(steps[before + 1 :], steps[before:], falling[before + 1 :], strict=False):
+    for now, last, rate in zip(
+        steps[before + 1 :], steps[before:], falling[before + 1 :], strict=False
+    ):
         left = 1.0 - ((now + last) / 2 - stopped) / (800 - stopped)
         assert rate == pytest.approx(reached * left, abs=0.03)
     assert falling[-1] < 0.1

@@ -13,8 +13,11 @@ from pgtf.running.run_folder import RunFolder, default_folder
 TEXT = "TOTAL_STEPS = 100\nA.x = 1\nB.y = @C()\ntrain.total_steps = %TOTAL_STEPS\n"
 
 
+COMMAND = "python -m pgtf.launch"
+
+
 def configuration(text: str = TEXT) -> Configuration:
-    return Configuration("mine", text, {})
+    return Configuration("mine", "wide", text, {})
 
 
 @pytest.fixture(autouse=True)
@@ -25,25 +28,27 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def claimed() -> RunFolder:
     folder = RunFolder(Path("run"))
-    folder.claim(configuration())
+    folder.claim(configuration(), COMMAND)
     return folder
 
 
 @pytest.mark.parametrize("environment", ["CartPole-v1", "ALE/Pong-v5", "my_module:Env-v0"])
-def test_default_folder_is_named_after_file_environment_seed_and_time(environment: str) -> None:
+def test_default_folder_is_named_after_file_environment_seed_description_and_time(
+    environment: str,
+) -> None:
     path = default_folder(configuration(), environment, 3)
 
     assert path.parts[:2] == ("runs", "mine")
     assert len(path.parts) == 4
     assert path.parts[2] == re.sub("[/:]", "-", environment)
-    assert re.fullmatch(r"seed3-\d{8}-\d{6}", path.name)
+    assert re.fullmatch(r"seed3-wide-\d{8}-\d{6}", path.name)
 
 
 def test_two_new_runs_of_one_second_get_folders_of_their_own() -> None:
     folders = [RunFolder(Path("runs/a"), new=True) for _ in range(3)]
     for folder in folders:
         folder.check(configuration())
-        folder.claim(configuration())
+        folder.claim(configuration(), COMMAND)
 
     assert [folder.path for folder in folders] == [
         Path("runs/a"),
@@ -52,16 +57,12 @@ def test_two_new_runs_of_one_second_get_folders_of_their_own() -> None:
     ]
 
 
-def test_claim_notes_down_what_was_asked_and_how(
-    claimed: RunFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.argv", ["launch.py", "--gin_param=A.x = 'a b'"])
-    claimed.claim(configuration())
+def test_claim_notes_down_what_was_asked_and_how(claimed: RunFolder) -> None:
+    claimed.claim(configuration(), "python -m pgtf.launch again")
 
     assert Path("run/config.gin").read_text() == TEXT
     commands = Path("run/command.txt").read_text().splitlines()
-    assert len(commands) == 2, "one for the start and one for each resumption"
-    assert commands[1] == """python -m pgtf.launch '--gin_param=A.x = '"'"'a b'"'"''"""
+    assert commands == [COMMAND, "python -m pgtf.launch again"]
 
 
 def test_checking_leaves_no_trace() -> None:
@@ -77,7 +78,7 @@ def test_checking_leaves_no_trace() -> None:
 )
 def test_run_may_go_on_with_more_steps_in_its_own_folder(claimed: RunFolder, text: str) -> None:
     claimed.check(configuration(text))
-    claimed.claim(configuration(text))
+    claimed.claim(configuration(text), COMMAND)
 
     assert Path("run/config.gin").read_text() == text
 
@@ -120,12 +121,12 @@ def test_folder_that_cannot_be_made_is_named() -> None:
         folder = RunFolder(Path(name))
         folder.check(configuration())
         with pytest.raises(ConfigurationError, match=f"^--logdir={name} cannot be used: "):
-            folder.claim(configuration())
+            folder.claim(configuration(), COMMAND)
 
 
 def test_folder_that_cannot_be_written_to_is_named() -> None:
     with pytest.raises(ConfigurationError, match=r"^--logdir=/proc/self cannot be used: "):
-        RunFolder(Path("/proc/self")).claim(configuration())
+        RunFolder(Path("/proc/self")).claim(configuration(), COMMAND)
 
 
 def test_summary_is_whole_or_not_there_at_all(

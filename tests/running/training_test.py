@@ -102,7 +102,7 @@ def test_finished_run_leaves_its_whole_story(finished: tuple[Path, dict[str, Any
     (written,) = [name for name in names if "tfevents" in name]
     assert names - {written} == {
         *("config.gin", "operative_config.gin", "command.txt", "progress.csv", "checkpoints"),
-        "summary.json",
+        *("policy", "summary.json"),
     }
     assert summary == json.loads((logdir / "summary.json").read_text())
     assert summary["seed"] == 5
@@ -194,11 +194,8 @@ def test_folder_of_another_configuration_is_left_alone(copy: Path) -> None:
 
 @pytest.mark.slow
 def test_compiled_run_that_is_interrupted_ends_like_one_that_is_not(tmp_path: Path) -> None:
-    compiled = (
-        "SynchronousTrainer.environment = @CompiledEnvironment()",
-        "TOTAL_STEPS = 400",
-        "RMSprop.learning_rate = 7e-4",  # No schedule, as it would follow the steps asked for.
-    )
+    task = "SynchronousTrainer.environment = @CompiledEnvironment()"
+    compiled = (task, "TOTAL_STEPS = 400", "RMSprop.learning_rate = 7e-4")  # No schedule.
     whole = train(tmp_path / "whole", *compiled, files=("compiled.gin",))
     train(tmp_path / "halves", *compiled, "train.total_steps = 200", files=("compiled.gin",))
     halves = train(tmp_path / "halves", *compiled, files=("compiled.gin",))
@@ -256,7 +253,7 @@ def test_environment_that_crashes_in_an_evaluation_is_named_too(
 def test_environments_of_the_evaluation_that_cannot_be_made_are_said_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(self: GymEnvironment, num_envs: int) -> GymEnvironment:
+    def refuse(self: GymEnvironment, num_envs: int, frozen: bool) -> GymEnvironment:
         raise ConfigurationError(f"There are no {num_envs} more.")
 
     monkeypatch.setattr(GymEnvironment, "replicate", refuse)

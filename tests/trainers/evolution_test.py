@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from pgtf.environments.compiled.cartpole import CompiledCartPole
-from pgtf.environments.compiled.environment import TensorFlowEnvironment
 from pgtf.environments.compiled.noise import Noise
+from pgtf.environments.compiled.tensorflow_environment import TensorFlowEnvironment
 from pgtf.environments.environment import Environment
 from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError

@@ -21,11 +21,12 @@ from pgtf.learning.entropy import EntropyBonus
 from pgtf.learning.learner import Learner
 from pgtf.networks.mlp import MLP
 from pgtf.networks.normalization import RunningNormalization
+from pgtf.policies.decision import Decision
 from pgtf.policies.policy import Policy
 from pgtf.rollouts import unroll
 from pgtf.rollouts.episodes import Episodes
 from pgtf.rollouts.steps import Rollouts
-from pgtf.rollouts.unroll import Carry
+from pgtf.rollouts.unroll import Behaviour, Carry
 from pgtf.trainers.synchronous import SynchronousTrainer
 
 ENDLESS = "tests.toy_environments:Endless-v0"
@@ -87,14 +88,16 @@ def test_iterations_are_rollouts_and_updates_taken_in_turn(
     parts = trainer(GymEnvironment("CartPole-v1", 2), collected, make)
     learner, carry, metrics = parts.learner, parts._carry, []
     collect = tf.function(
-        lambda carry, seed: parts.rollout.collect(parts.environment, parts.policy.act, carry, seed),
+        lambda carry, seed: parts.rollout.collect(
+            parts.environment, Behaviour(parts.policy.act), carry, seed
+        ),
         autograph=False,
     )
     before = variables(learner)
     while learner.updates < whole.learner.updates:
-        seed = parts._fresh_seed()
+        seed = parts._collector.seed(learner.updates)
         carry, trajectory, _ = collect(carry, seed)
-        metrics.append(learner.update(trajectory, seed))
+        metrics.append(learner.update(trajectory, seed)[0])
     assert_close(variables(whole.learner), variables(learner))
     assert any(np.any(x != y) for x, y in zip(before, variables(learner), strict=True))
     for tag, value in report.scalars.items():
@@ -110,12 +113,12 @@ def test_a_gradient_taped_through_the_rollout_is_that_of_the_loss(
     make: Callable[[], Learner],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    steps = 4 * 2 * 3
-    taped = trainer(environment(num_envs=4), Rollouts(2), make)
+    steps = 24 * 2 * 3
+    taped = trainer(environment(num_envs=24), Rollouts(2), make)
     assert taped._taped
     taped.iterate(steps)
-    monkeypatch.setattr(TapedActing, "supports", staticmethod(lambda learner: False))
-    plain = trainer(environment(num_envs=4), Rollouts(2), make)
+    monkeypatch.setattr(TapedActing, "supports", staticmethod(lambda objective: False))
+    plain = trainer(environment(num_envs=24), Rollouts(2), make)
     plain.iterate(steps)
     assert taped.learner.updates >= 3
     assert_close(variables(taped.learner), variables(plain.learner))
@@ -226,18 +229,20 @@ def test_no_random_number_is_used_twice(
         seeds.append(tuple(seed))
         return np.zeros(2, np.int32)
 
-    def act(policy: Policy, observation: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        del policy, observation
+    def act(
+        policy: Policy, observation: tf.Tensor, memory: Any, seed: tf.Tensor, with_log_prob: bool
+    ) -> Decision:
+        del policy, observation, memory, with_log_prob
         action = tf.numpy_function(remember, [seed], tf.int32)
-        return tf.ensure_shape(action, [2])
+        return Decision(tf.ensure_shape(action, [2]))
 
-    def start(environment: Environment, seed: tf.Tensor) -> Carry:
+    def start(environment: Environment, seed: tf.Tensor, memory: Any) -> Carry:
         with tf.control_dependencies([tf.numpy_function(remember, [seed], tf.int32)]):
-            return Carry(*original(environment, tf.identity(seed)))
+            return Carry(*original(environment, tf.identity(seed), memory))
 
     original = unroll.start
     monkeypatch.setattr(Policy, "act", act)
-    for module in ("rollouts.episodes", "trainers.synchronous"):
+    for module in ("rollouts.episodes", "rollouts.collector"):
         monkeypatch.setattr(f"pgtf.{module}.start", start)
     environment = GymEnvironment(ENDLESS, 2, {"terminates_after": 3})
     made = trainer(environment, collected, reinforce)

@@ -7,9 +7,6 @@ and ``observe``, and the ids it goes by), decorate it with ``gin.register``, and
 from pgtf.environments.compiled.acrobot import CompiledAcrobot as CompiledAcrobot
 from pgtf.environments.compiled.cartpole import CompiledCartPole as CompiledCartPole
 from pgtf.environments.compiled.catch import CompiledCatch as CompiledCatch
-from pgtf.environments.compiled.environment import REGISTRY as REGISTRY
-from pgtf.environments.compiled.environment import State as State
-from pgtf.environments.compiled.environment import TensorFlowEnvironment as TensorFlowEnvironment
 from pgtf.environments.compiled.mountain_car import CompiledMountainCar as CompiledMountainCar
 from pgtf.environments.compiled.mountain_car_continuous import (
     CompiledMountainCarContinuous as CompiledMountainCarContinuous,
@@ -19,3 +16,8 @@ from pgtf.environments.compiled.pendulum import CompiledPendulum as CompiledPend
 from pgtf.environments.compiled.registry import compiled_environment as compiled_environment
 from pgtf.environments.compiled.tabular import CompiledFrozenLake as CompiledFrozenLake
 from pgtf.environments.compiled.tabular import CompiledTabular as CompiledTabular
+from pgtf.environments.compiled.tensorflow_environment import REGISTRY as REGISTRY
+from pgtf.environments.compiled.tensorflow_environment import State as State
+from pgtf.environments.compiled.tensorflow_environment import (
+    TensorFlowEnvironment as TensorFlowEnvironment,
+)

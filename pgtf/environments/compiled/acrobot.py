@@ -1,6 +1,7 @@
 """Acrobot: a double pendulum driven at its elbow."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import gin
@@ -9,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from pgtf.environments.compiled.angles import sine_cosine, wrap_angle
-from pgtf.environments.compiled.environment import TensorFlowEnvironment
 from pgtf.environments.compiled.noise import Noise
+from pgtf.environments.compiled.tensorflow_environment import TensorFlowEnvironment
 
 _GRAVITY = 9.8  # m/s²
 _TIME_STEP = 0.2  # s
@@ -42,6 +43,11 @@ class CompiledAcrobot(TensorFlowEnvironment, ids={"Acrobot-v1": {}}):
         """
         high = np.array([1, 1, 1, 1, _MAX_VELOCITY_1, _MAX_VELOCITY_2], np.float32)
         super().__init__(gym.spaces.Box(-high, high), gym.spaces.Discrete(3), num_envs, time_limit)
+
+    @property
+    def original(self) -> tuple[str, Mapping[str, Any]]:
+        """Gymnasium's own."""
+        return "Acrobot-v1", {}
 
     def initial(self, noise: Noise) -> tf.Tensor:
         """Every row is uniform on ±0.1."""

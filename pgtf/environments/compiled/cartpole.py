@@ -1,6 +1,7 @@
 """CartPole: a cart that balances a pole."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import gin
@@ -9,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from pgtf.environments.compiled.angles import sine_cosine
-from pgtf.environments.compiled.environment import TensorFlowEnvironment
 from pgtf.environments.compiled.noise import Noise
+from pgtf.environments.compiled.tensorflow_environment import TensorFlowEnvironment
 
 _GRAVITY = 9.8  # m/s²
 _POLE_MASS = 0.1  # kg
@@ -50,6 +51,11 @@ class CompiledCartPole(
         high = np.array([2 * _POSITION_LIMIT, np.inf, 2 * _ANGLE_LIMIT, np.inf], np.float32)
         super().__init__(gym.spaces.Box(-high, high), gym.spaces.Discrete(2), num_envs, time_limit)
         self._sutton_barto_reward = sutton_barto_reward
+
+    @property
+    def original(self) -> tuple[str, Mapping[str, Any]]:
+        """Gymnasium's own."""
+        return "CartPole-v1", {"sutton_barto_reward": self._sutton_barto_reward}
 
     def initial(self, noise: Noise) -> tf.Tensor:
         """Every row is uniform on ±0.05."""

@@ -7,8 +7,8 @@ import gymnasium as gym
 import numpy as np
 import tensorflow as tf
 
-from pgtf.environments.compiled.environment import TensorFlowEnvironment
 from pgtf.environments.compiled.noise import Noise
+from pgtf.environments.compiled.tensorflow_environment import TensorFlowEnvironment
 from pgtf.errors import ConfigurationError
 
 
@@ -59,6 +59,11 @@ class CompiledCatch(TensorFlowEnvironment, ids={"Catch-v0": {}}):
             num_envs,
             time_limit,
         )
+
+    @property
+    def longest_episode(self) -> int:
+        """Steps until the ball is on the bottom row, or the time limit."""
+        return min(self._rows - 1, self.time_limit or self._rows)
 
     def initial(self, noise: Noise) -> tf.Tensor:
         """The ball above any column, the paddle in the middle."""

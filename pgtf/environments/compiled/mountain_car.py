@@ -1,5 +1,6 @@
 """MountainCar: an engine too weak for the hill, three actions."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import gin
@@ -8,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from pgtf.environments.compiled.angles import sine_cosine
-from pgtf.environments.compiled.environment import TensorFlowEnvironment
 from pgtf.environments.compiled.noise import Noise
+from pgtf.environments.compiled.tensorflow_environment import TensorFlowEnvironment
 
 _MIN_POSITION, _MAX_POSITION = -1.2, 0.6
 _MAX_SPEED = 0.07
@@ -46,6 +47,11 @@ class CompiledMountainCar(TensorFlowEnvironment, ids={"MountainCar-v0": {}}):
             time_limit,
         )
         self._goal_velocity = goal_velocity
+
+    @property
+    def original(self) -> tuple[str, Mapping[str, Any]]:
+        """Gymnasium's own."""
+        return "MountainCar-v0", {"goal_velocity": self._goal_velocity}
 
     def initial(self, noise: Noise) -> tf.Tensor:
         """At rest, the position uniform on [-0.6, -0.4)."""

@@ -1,5 +1,6 @@
 """MountainCarContinuous: the same hill, with a throttle that costs."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import gin
@@ -7,9 +8,9 @@ import gymnasium as gym
 import numpy as np
 import tensorflow as tf
 
-from pgtf.environments.compiled.environment import TensorFlowEnvironment
 from pgtf.environments.compiled.mountain_car import coast
 from pgtf.environments.compiled.noise import Noise
+from pgtf.environments.compiled.tensorflow_environment import TensorFlowEnvironment
 
 _GOAL_POSITION = 0.45
 _POWER = 0.0015
@@ -40,6 +41,11 @@ class CompiledMountainCarContinuous(TensorFlowEnvironment, ids={"MountainCarCont
             time_limit,
         )
         self._goal_velocity = goal_velocity
+
+    @property
+    def original(self) -> tuple[str, Mapping[str, Any]]:
+        """Gymnasium's own."""
+        return "MountainCarContinuous-v0", {"goal_velocity": self._goal_velocity}
 
     def initial(self, noise: Noise) -> tf.Tensor:
         """At rest, the position uniform on [-0.6, -0.4)."""

@@ -1,6 +1,7 @@
 """Pendulum: swing it up and hold it, with a bounded torque."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import gin
@@ -9,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from pgtf.environments.compiled.angles import sine_cosine, wrap_angle
-from pgtf.environments.compiled.environment import TensorFlowEnvironment
 from pgtf.environments.compiled.noise import Noise
+from pgtf.environments.compiled.tensorflow_environment import TensorFlowEnvironment
 
 _MAX_SPEED = 8.0  # rad/s
 _MAX_TORQUE = 2.0  # N m
@@ -43,6 +44,11 @@ class CompiledPendulum(TensorFlowEnvironment, ids={"Pendulum-v1": {}}):
             time_limit,
         )
         self._g = g
+
+    @property
+    def original(self) -> tuple[str, Mapping[str, Any]]:
+        """Gymnasium's own."""
+        return "Pendulum-v1", {"g": self._g}
 
     def initial(self, noise: Noise) -> tf.Tensor:
         """Any angle, and a velocity uniform on [-1, 1)."""

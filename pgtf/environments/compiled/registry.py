@@ -7,7 +7,7 @@ from typing import Any
 
 import gin
 
-from pgtf.environments.compiled.environment import REGISTRY, TensorFlowEnvironment
+from pgtf.environments.compiled.tensorflow_environment import REGISTRY, TensorFlowEnvironment
 from pgtf.errors import ConfigurationError
 
 

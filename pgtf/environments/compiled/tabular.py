@@ -1,6 +1,6 @@
 """Finite Markov decision processes: any from its tables, and FrozenLake from its map."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gin
@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 from gymnasium.envs.toy_text.frozen_lake import MAPS
 
-from pgtf.environments.compiled.environment import TensorFlowEnvironment
 from pgtf.environments.compiled.noise import Noise
+from pgtf.environments.compiled.tensorflow_environment import TensorFlowEnvironment
 from pgtf.errors import ConfigurationError
 
 
@@ -86,11 +86,19 @@ class CompiledTabular(TensorFlowEnvironment):
         self.reward_table = np.broadcast_to(rewards, table.shape)
         self.start = first
         self.terminal = ends
+        self._longest_path = _longest_path(table, first, ends)
         self._successors, self._thresholds = _supports(table.reshape(-1, states))
         self._starts, self._start_thresholds = _supports(first[None])
         self._rewards = np.take_along_axis(
             self.reward_table.reshape(-1, states), self._successors, axis=1
         )
+
+    @property
+    def longest_episode(self) -> int | None:
+        """Steps of the longest path to a terminal state, or the time limit."""
+        if self._longest_path is None or self.time_limit is None:
+            return self.time_limit or self._longest_path
+        return min(self._longest_path, self.time_limit)
 
     def initial(self, noise: Noise) -> tf.Tensor:
         """Draws from ``start``."""
@@ -189,6 +197,34 @@ class CompiledFrozenLake(
             num_envs,
             time_limit,
         )
+        self._arguments = {
+            "desc": lines,
+            "is_slippery": is_slippery,
+            "success_rate": success_rate,
+            "reward_schedule": tuple(reward_schedule),
+        }
+
+    @property
+    def original(self) -> tuple[str, Mapping[str, Any]]:
+        """Gymnasium's own."""
+        return "FrozenLake-v1", self._arguments
+
+
+def _longest_path(table: np.ndarray, start: np.ndarray, terminal: np.ndarray) -> int | None:
+    """Steps after which every episode has ended, None where one may go on for ever.
+
+    Args:
+        table: [S, A, S], probabilities.
+        start: [S], probabilities.
+        terminal: [S] bool.
+    """
+    follows = (table > 0).any(axis=1) & ~terminal
+    alive = start > 0
+    for steps in range(1, len(start) + 1):
+        alive = np.any(follows[alive], axis=0)
+        if not np.any(alive):
+            return steps
+    return None  # A walk of S steps that does not end has been in some state twice.
 
 
 def _grid(

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras.optimizers.schedules import LearningRateSchedule
 
+from pgtf.configuration.unmade import Needs, Unmade
 from pgtf.environments.environment import Environment
 from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError
@@ -18,6 +19,7 @@ from pgtf.learning.diagnostics import tags
 from pgtf.learning.entropy import EntropyBonus
 from pgtf.learning.learner import Learner
 from pgtf.learning.schedules import OverEnvironmentSteps
+from pgtf.rollouts.collector import stream
 from pgtf.rollouts.episodes import Episodes
 from pgtf.rollouts.exploration import Exploration
 from pgtf.rollouts.steps import Rollouts
@@ -25,7 +27,6 @@ from pgtf.rollouts.window import EpisodeWindow
 from pgtf.trainers.a3c.crew import Crew
 from pgtf.trainers.a3c.shared import SharedLearner
 from pgtf.trainers.a3c.worker import Outcome, Worker
-from pgtf.trainers.synchronous import seeded
 from pgtf.trainers.trainer import Report, Trainer
 
 _SLICE = 0.25  # Seconds that workers run between two parkings.
@@ -124,6 +125,11 @@ class AsynchronousTrainer(Trainer):
         self._environments = [self.environment]
         self._crew: Crew | None = None
 
+    @classmethod
+    def needs(cls, bound: Unmade) -> Needs:
+        """Returns a thread for each worker; see ``Trainer.needs``."""
+        return super().needs(bound)._replace(threads=bound.argument("num_workers"))
+
     def build(self, seed: int) -> None:
         """Makes every variable and environment and traces every graph; starts no thread yet."""
         environment, learner = self.environment, self.learner
@@ -132,6 +138,12 @@ class AsynchronousTrainer(Trainer):
         for optimizer in optimizers[1:]:
             optimizer.build(learner.trainable_variables)
             OverEnvironmentSteps.install(optimizer, self.steps, self.horizon)
+        if not learner.optimization.one_gradient:
+            raise ConfigurationError(
+                f"{type(learner.optimization).__name__} takes several steps on a rollout, and A3C's"
+                " workers take one: bind Learner.optimization = @OneUpdate(), or train.trainer ="
+                " @SynchronousTrainer()."
+            )
         if self.exploration is not None:
             self.exploration.check(self.policy.head)
         shared = SharedLearner(
@@ -147,7 +159,6 @@ class AsynchronousTrainer(Trainer):
         bonuses = [EntropyBonus(x) for x in self.entropy_coefficients or ()]
         for bonus in bonuses:
             bonus.build(self.horizon)
-        root = seeded(seed)
         workers = []
         for i in range(self.num_workers):
             if i:
@@ -160,7 +171,7 @@ class AsynchronousTrainer(Trainer):
                 updates[i % len(updates)],
                 self.exploration.level(i) if self.exploration else 0.0,
                 bonuses[i % len(bonuses)] if bonuses else None,
-                [root[0], root[1] + i],
+                stream(seed, i),
                 outcomes,
             )
             workers.append(worker)
@@ -214,7 +225,7 @@ class AsynchronousTrainer(Trainer):
 
     def warnings(self) -> list[str]:
         """Returns what the rollout says about the returns; see ``Trainer.warnings``."""
-        return self.rollout.warnings(self.learner.returns)
+        return self.rollout.warnings(self.learner.objective.returns)
 
     def trackables(self) -> dict[str, Any]:
         """Returns the learner, the workers' own optimizers and the count of failures."""

@@ -1,5 +1,6 @@
 """What the workers of A3C share: the learner, evaluated with θ′ and updated at θ."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,11 +11,13 @@ from pgtf.graph import parameters
 from pgtf.graph.compilation import Compilation
 from pgtf.learning.entropy import EntropyBonus
 from pgtf.learning.learner import Learner
+from pgtf.learning.targets import Targets
+from pgtf.policies.decision import Actor, Decision
 from pgtf.rollouts.exploration import Exploration, ExploringPolicy
 from pgtf.trajectory import Trajectory
 
-# Maps gradients, a trajectory and its returns to the gradients' norm and the learning rate, [2].
-Update = Callable[[list[tf.Tensor], Trajectory, tf.Tensor], tf.Tensor]
+# Maps gradients, a trajectory and its targets to the gradients' norm and the learning rate, [2].
+Update = Callable[[list[tf.Tensor], Trajectory, Targets], tf.Tensor]
 
 
 class Traits(NamedTuple):
@@ -35,14 +38,12 @@ class Experience(NamedTuple):
     Attributes:
         gradients: by θ′, one for each of the learner's ``trainable_variables``.
         scalars: [n], the loss's metrics.
-        advantage: [T, B].
-        returns: [T, B] G_t.
+        targets: of the rollout.
     """
 
     gradients: list[tf.Tensor]
     scalars: tf.Tensor
-    advantage: tf.Tensor
-    returns: tf.Tensor
+    targets: Targets
 
 
 class SharedLearner:
@@ -78,14 +79,14 @@ class SharedLearner:
         self.names: list[str] = []
         self.compilation = compilation
         self._exploration = exploration
-        self._entropy = own_entropy or learner.entropy_bonus is not None
+        self._entropy = own_entropy or learner.objective.entropy_bonus is not None
         self._lock = tf.CriticalSection(name="update") if lock else None
         self.act = compilation.function(self._act)
         self.experience = compilation.function(self._experience, static)
 
     def entropy_coefficient(self, own: EntropyBonus | None) -> tf.Tensor:
         """Returns β now: a worker's own, or the learner's; 0 where there is none."""
-        bonus = own or self.learner.entropy_bonus
+        bonus = own or self.learner.objective.entropy_bonus
         return tf.constant(0.0) if bonus is None else bonus.coefficient(self.learner.steps)
 
     def updates_with(self, optimizer: keras.optimizers.Optimizer) -> Update:
@@ -94,17 +95,19 @@ class SharedLearner:
         Args:
             optimizer: built; its statistics are moved.
         """
-        learner = self.learner.variant(optimizer=optimizer)
+        learner = self.learner
         _count_atomically(optimizer)
 
         def update(
-            gradients: list[tf.Tensor], trajectory: Trajectory, returns: tf.Tensor
+            gradients: list[tf.Tensor], trajectory: Trajectory, targets: Targets
         ) -> tf.Tensor:
             # Counters need no gradient, and would count a rollout that fails in its midst.
             with tf.control_dependencies(gradients):
-                metrics = learner.apply(gradients)
-                learner.finish(trajectory, returns)
-            return tf.stack([metrics["gradient_norm"], metrics["learning_rate"]])
+                scalars = learner.apply(gradients, optimizer)
+                learner.fit(trajectory, targets)
+                learner.observe(trajectory, targets)
+                learner.steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
+            return tf.stack([scalars["gradient_norm"], scalars["learning_rate"]])
 
         traced = tf.function(update, autograph=False)
         lock = self._lock
@@ -112,31 +115,37 @@ class SharedLearner:
             return traced
         return lambda *inputs: lock.execute(lambda: traced(*inputs))
 
-    def _variant(self, traits: Traits) -> Learner:
-        parts: dict[str, Any] = {}
-        if self._exploration is not None:
-            policy = self.learner.policy
-            parts["policy"] = ExploringPolicy(policy, self._exploration, traits.level)
-        if self._entropy:
-            parts["entropy_bonus"] = EntropyBonus(traits.entropy_coefficient)
-        return self.learner.variant(**parts)
+    def _policy(self, traits: Traits) -> Actor:
+        policy = self.learner.policy
+        if self._exploration is None:
+            return policy
+        return ExploringPolicy(policy, self._exploration, traits.level)
 
     def _act(
-        self, values: list[tf.Tensor], traits: Traits, observation: Any, seed: tf.Tensor
-    ) -> Any:
+        self,
+        values: list[tf.Tensor],
+        traits: Traits,
+        observation: Any,
+        memory: Any,
+        seed: tf.Tensor,
+    ) -> Decision:
         """Samples an action of the policy with parameters θ′; see ``Policy.act``."""
         with parameters.substituted(self.weights, values):
-            return self._variant(traits).policy.act(observation, seed)
+            policy = self._policy(traits)
+            return policy.act(observation, memory, seed, self.learner.uses_behaviour)
 
     def _experience(
         self, values: list[tf.Tensor], traits: Traits, trajectory: Trajectory, seed: tf.Tensor
     ) -> Experience:
         """Differentiates the loss of a rollout by θ′; see ``Learner.gradients``."""
+        objective = dataclasses.replace(self.learner.objective, policy=self._policy(traits))
+        if self._entropy:
+            bonus = EntropyBonus(traits.entropy_coefficient)
+            objective = dataclasses.replace(objective, entropy_bonus=bonus)
         with parameters.substituted(self.weights, values):
-            gradients, metrics = self._variant(traits).gradients(trajectory, seed)
-        self.names[:] = sorted(name for name, x in metrics.items() if not x.shape.rank)
-        scalars = tf.stack([metrics[name] for name in self.names])
-        return Experience(gradients, scalars, metrics["advantage"], metrics["returns"])
+            gradients, scalars, targets = self.learner.gradients(trajectory, seed, objective)
+        self.names[:] = sorted(scalars)
+        return Experience(gradients, tf.stack([scalars[name] for name in self.names]), targets)
 
 
 def _count_atomically(optimizer: keras.optimizers.Optimizer) -> None:

@@ -1,5 +1,7 @@
 """A worker of A3C: a thread with an environment, a random stream and an exploration of its own."""
 
+import contextvars
+import functools
 import queue
 import threading
 import time
@@ -13,9 +15,11 @@ from pgtf.environments.environment import Environment
 from pgtf.graph import parameters
 from pgtf.graph.scan import scan_while
 from pgtf.learning.entropy import EntropyBonus
+from pgtf.policies.decision import Decision
+from pgtf.rollouts.collector import Collector
 from pgtf.rollouts.episodes import Episodes
 from pgtf.rollouts.steps import Rollouts
-from pgtf.rollouts.unroll import Carry, start
+from pgtf.rollouts.unroll import Carry
 from pgtf.rollouts.window import EpisodeWindow
 from pgtf.spaces import specification
 from pgtf.trainers.a3c.shared import SharedLearner, Traits, Update
@@ -87,18 +91,25 @@ class Worker:
         leaves = len(tf.nest.flatten(specification(environment.action_space)))
         tags = ["advantages", "actions", *(f"actions_{i}" for i in range(1, leaves))]
         self.histograms = {f"train/{tag}": _resizable(tag) for tag in tags}
-        self._rollout = rollout
+        self._collector = Collector(
+            environment,
+            rollout,
+            self._decide,
+            shared.learner.policy.initial_memory(environment.num_envs),
+            seed,
+        )
         self._shared = shared
         self._update = update
         self._level = level
         self._entropy_bonus = entropy_bonus
-        self._seed = tf.constant(seed, tf.int32)
         self._count = tf.Variable(0, trainable=False, name="rollouts")
         self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="worker_steps")
         self._inbox: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._outcomes = outcomes
         self.window = EpisodeWindow()
-        self._thread = threading.Thread(target=self._work, name=f"worker {index}", daemon=True)
+        # In a copy of the context, so that what gin makes later finds the bindings of this run.
+        work = functools.partial(contextvars.copy_context().run, self._work)
+        self._thread = threading.Thread(target=work, name=f"worker {index}", daemon=True)
         self._carry: Carry | None = None
         self.trace()
 
@@ -194,14 +205,15 @@ class Worker:
             if shared.stop.numpy() or shared.learner.steps.numpy() >= limit:
                 return
 
-    def _fresh_seed(self) -> tf.Tensor:
-        return tf.random.experimental.stateless_fold_in(self._seed, self._count)
-
     def _begin(self) -> Carry:
-        return start(self.environment, self._fresh_seed())
+        return self._collector.start(self._count)
+
+    def _decide(self, values: Any, observation: Any, memory: Any, seed: tf.Tensor) -> Decision:
+        weights, traits = values
+        return self._shared.act(weights, traits, observation, memory, seed)
 
     def _iterate(self, carry: Carry, limit: tf.Tensor) -> tuple[Carry, tf.Tensor, tf.Tensor]:
-        """Some rollouts and updates, if the worker may."""
+        """Some rollouts and updates: "repeat … until T > T_max", or until it has to park."""
         shared = self._shared
 
         def once(carry: Carry, t: tf.Tensor) -> tuple[Carry, Any]:
@@ -220,22 +232,28 @@ class Worker:
         return carry, scalars, episodes
 
     def _iterate_once(self, carry: Carry) -> tuple[Carry, tf.Tensor, tf.Tensor]:
+        """The body of Algorithm S3's outer loop; its lines are quoted where they are done."""
         shared, learner = self._shared, self._shared.learner
+        # "Reset gradients: dθ ← 0 and dθ_v ← 0": each rollout has a tape of its own.
+        # "Synchronize thread-specific parameters θ′ = θ and θ′_v = θ_v"
         values = parameters.snapshot(shared.weights)
         before = tf.identity(learner.updates)
-        seed = self._fresh_seed()
+        seed = self._collector.seed(self._count)
         traits = Traits(tf.constant(self._level), shared.entropy_coefficient(self._entropy_bonus))
         # The whole of θ′ is copied before the first step is taken, the critic's part too.
         with tf.control_dependencies([*values, before]):
+            # "t_start = t; Get state s_t": the carry holds both.
             carry, seed = tf.nest.map_structure(tf.identity, (carry, seed))
 
         def collect(values: Any, traits: Traits, carry: Carry, seed: tf.Tensor) -> Any:
-            carry, trajectory, finished = self._rollout.collect(
-                self.environment,
-                lambda observation, seed: shared.act(values, traits, observation, seed),
-                carry,
-                seed,
-            )
+            # "repeat: Perform a_t according to policy π(a_t|s_t; θ′); Receive reward r_t and new
+            # state s_{t+1}; t ← t + 1; until terminal s_t or t - t_start == t_max". A rollout goes
+            # on after a terminal state, with the first state of the next episode.
+            carry, trajectory, finished = self._collector.collect((values, traits), carry, seed)
+            # "R = 0 for terminal s_t, V(s_t, θ′_v) for non-terminal s_t; for i ∈ {t-1, …, t_start}:
+            # R ← r_i + γR" (pgtf/returns.py, with λ = 1);
+            # "dθ ← dθ + ∇_θ′ log π(a_i|s_i; θ′) (R - V(s_i; θ′_v))" (losses.score_function_loss);
+            # "dθ_v ← dθ_v + ∂(R - V(s_i; θ′_v))² / ∂θ′_v" (losses.value_loss).
             return carry, trajectory, finished, shared.experience(values, traits, trajectory, seed)
 
         compiled = self.environment.compiled
@@ -244,12 +262,15 @@ class Worker:
         # Not on the call itself: TensorFlow inlines it, and then waits for its side effects alone.
         with tf.control_dependencies([tf.identity(x) for x in experience.gradients]):
             lag = tf.identity(learner.updates) - before
-        applied = self._update(experience.gradients, trajectory, experience.returns)
+        # "Perform asynchronous update of θ using dθ and of θ_v using dθ_v"; "T ← T + 1" for every
+        # step of the rollout at once, so that one that fails in its midst is not counted.
+        applied = self._update(experience.gradients, trajectory, experience.targets)
+        self.environment.adapt(trajectory)
         self._steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
         # A rollout that fails is not counted here: ``restart`` does so.
         with tf.control_dependencies([tf.identity(applied)]):
             self._count.assign_add(1)
-        rows = [experience.advantage, *tf.nest.flatten(trajectory.action)]
+        rows = [experience.targets.advantage, *tf.nest.flatten(trajectory.action)]
         for variable, row in zip(self.histograms.values(), rows, strict=True):
             variable.assign(tf.cast(row, tf.float32))
         lag = tf.cast(lag, tf.float32)[tf.newaxis]

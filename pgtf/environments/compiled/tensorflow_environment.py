@@ -10,7 +10,9 @@ import tensorflow as tf
 
 from pgtf.environments.compiled.noise import Noise
 from pgtf.environments.environment import Environment
+from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError
+from pgtf.spaces import bounded, specification
 from pgtf.trajectory import TimeStep
 
 #: Environment id -> the class that is its compiled version. Subclasses enter themselves.
@@ -43,6 +45,8 @@ class TensorFlowEnvironment(Environment):
     All three work on B environments at once, with static shapes and without a Python side effect.
     ``initial`` and ``transition`` may use the same numbers of their ``noise``, because a row is
     either a reset or a transition and never both.
+
+    A task that Gymnasium has too says so in ``original``, and can be filmed.
 
     Attributes:
         ids: environment ids the class stands for -> the arguments that make it so; given with the
@@ -116,6 +120,14 @@ class TensorFlowEnvironment(Environment):
     def observe(self, physics: Any) -> Any:
         """Returns what an agent sees of the physics: a nest of [B, ...]."""
 
+    @property
+    def original(self) -> tuple[str, Mapping[str, Any]] | None:
+        """The id and the arguments by which Gymnasium makes this very task, None if it has not.
+
+        They hold for the class that states them, and for subclasses that leave its rules alone.
+        """
+        return None
+
     def reset(self, seed: tf.Tensor) -> tuple[State, Any]:
         """Starts every copy afresh; see ``Environment.reset``."""
         seed = tf.ensure_shape(tf.convert_to_tensor(seed, tf.int32), [2])
@@ -130,7 +142,7 @@ class TensorFlowEnvironment(Environment):
         """Moves every copy by one step; see ``Environment.step``."""
         noise = Noise(state.seed, state.count, self.num_envs)
         physics, reward, terminated = self.transition(
-            state.physics, _bounded(self.action_space, action), noise
+            state.physics, _constant(self.action_space, action), noise
         )
         physics = _select(state.ended, self.initial(noise), physics)
         time = tf.where(state.ended, 0, state.time + 1)
@@ -156,8 +168,9 @@ class TensorFlowEnvironment(Environment):
         )
         return State(physics, time, ended, state.seed, state.count + 1), row
 
-    def replicate(self, num_envs: int) -> "TensorFlowEnvironment":
+    def replicate(self, num_envs: int, frozen: bool = False) -> "TensorFlowEnvironment":
         """Returns the same task with another number of copies."""
+        del frozen
         if num_envs < 1:
             raise ConfigurationError(
                 f"{type(self).__name__}.num_envs must be 1 or more, not {num_envs}."
@@ -167,18 +180,43 @@ class TensorFlowEnvironment(Environment):
         other.num_envs = num_envs
         return other
 
+    def drawn(self) -> Environment:
+        """Returns Gymnasium's ``original``, which draws itself.
 
-def _bounded(space: gym.Space, action: tf.Tensor) -> tf.Tensor:
-    """Turns a head's sample into the space's action: clipped to a Box, or shifted by ``start``.
+        Raises:
+            ConfigurationError: Gymnasium has no such task.
+        """
+        original = self.original
+        if original is None or self._has_rules_of_its_own():
+            raise ConfigurationError(
+                f"{self.name} cannot be filmed: {type(self).__name__} draws no picture, and names"
+                " no Gymnasium environment that is the same task."
+            )
+        id, kwargs = original
+        limit = -1 if self.time_limit is None else self.time_limit  # -1: without a limit.
+        kwargs = {**kwargs, "max_episode_steps": limit}
+        return GymEnvironment(id, 1, kwargs, vectorization="loop").drawn()
+
+    def _has_rules_of_its_own(self) -> bool:
+        """Whether a subclass has changed the task of the class that states the ``original``."""
+        for kind in type(self).__mro__:
+            if "original" in vars(kind):
+                return False
+            if vars(kind).keys() & {"initial", "transition", "observe"}:
+                return True
+        return True
+
+
+def _constant(space: gym.Space, action: Any) -> Any:
+    """Turns a head's sample into the space's action, of the types of ``specification``.
 
     No gradient passes: a likelihood-ratio gradient must not leak through the physics of a rollout.
     """
-    if isinstance(space, gym.spaces.Box):
-        action = tf.cast(action, space.dtype)
-        return tf.stop_gradient(tf.clip_by_value(action, space.low, space.high))
-    action = tf.cast(action, tf.int32)
-    start = getattr(space, "start", 0)
-    return action if isinstance(start, int) and start == 0 else action + tf.cast(start, tf.int32)
+    return tf.nest.map_structure(
+        lambda spec, x: tf.stop_gradient(tf.cast(x, spec.dtype)),
+        specification(space),
+        bounded(space, action),
+    )
 
 
 def _select(condition: tf.Tensor, yes: Any, no: Any) -> Any:

@@ -75,7 +75,7 @@ def test_rows_have_the_contracts_shapes_types_and_values(rollouts):
         assert all(environment.observation_space.contains(x) for x in _members(environment, o))
     ended = np.zeros(_NUM_ENVS, bool)
     for row in rows:
-        for field, dtype in zip(row[1:], [tf.float32, tf.bool, tf.bool, tf.float32], strict=True):
+        for field, dtype in zip(row[1:5], [tf.float32, tf.bool, tf.bool, tf.float32], strict=True):
             assert field.dtype == dtype
             assert field.shape == [_NUM_ENVS]
         np.testing.assert_array_equal(row.mask, 1.0 - ended)
@@ -250,14 +250,18 @@ def test_no_gradient_passes_through_the_physics():
     assert tape.gradient(total, action) is None
 
 
+_INTEGERS = gym.spaces.Box(-2, 3, (1,), np.int32)
+
+
 class _Echo(TensorFlowEnvironment):
     """Observes the last action, whose space starts elsewhere than 0."""
 
     def initial(self, noise):
-        return tf.zeros([self.num_envs], tf.int32)
+        return tf.zeros([self.num_envs, *(self.action_space.shape or ())], tf.int32)
 
     def transition(self, physics, action, noise):
-        return action, tf.cast(action, tf.float32), action > 1000
+        last = action if action.shape.rank == 1 else action[:, 0]
+        return action, tf.cast(last, tf.float32), last > 1000
 
     def observe(self, physics):
         return physics
@@ -268,6 +272,39 @@ def test_a_discrete_action_is_shifted_by_the_spaces_start():
     state, _ = environment.reset(tf.constant([0, 0]))
     _, row = environment.step(state, tf.constant([0, 1, 2]))
     np.testing.assert_array_equal(row.observation, [5, 6, 7])
+
+
+def test_a_box_of_integers_receives_the_nearest_one():
+    environment = _Echo(gym.spaces.Box(-9, 9, (1,), np.int32), _INTEGERS, 4, None)
+    state, _ = environment.reset(tf.constant([0, 0]))
+    sampled = tf.constant([[0.6], [-1.7], [1.4], [8.0]])
+    _, row = tf.function(environment.step, jit_compile=True)(state, sampled)
+    assert row.observation.dtype == tf.int32
+    np.testing.assert_array_equal(row.observation[:, 0], [1, -2, 1, 3])
+
+
+def test_parts_of_a_nested_action_are_bounded_each():
+    space = gym.spaces.Dict({"gear": gym.spaces.Discrete(2, start=4), "gas": _INTEGERS})
+    environment = _Nested(_INTEGERS, space, 2, None)
+    state, _ = environment.reset(tf.constant([0, 0]))
+    _, row = environment.step(
+        state, {"gear": tf.constant([0, 1]), "gas": tf.constant([[9.0], [-0.6]])}
+    )
+    np.testing.assert_array_equal(row.reward, [4 + 3, 5 - 1])
+
+
+class _Nested(TensorFlowEnvironment):
+    """Rewards the sum of the parts of an action."""
+
+    def initial(self, noise):
+        return tf.zeros([self.num_envs, 1], tf.int32)
+
+    def transition(self, physics, action, noise):
+        total = action["gear"] + action["gas"][:, 0]
+        return physics, tf.cast(total, tf.float32), total > 1000
+
+    def observe(self, physics):
+        return physics
 
 
 def test_without_a_time_limit_nothing_is_truncated():

@@ -1,0 +1,1 @@
+"""Adapters: environments round other environments, hosted or compiled."""

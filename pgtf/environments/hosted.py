@@ -1,0 +1,172 @@
+"""Environments that are stepped outside TensorFlow, hosted in a graph by one Python call a step."""
+
+import abc
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import gymnasium as gym
+import numpy as np
+import tensorflow as tf
+
+from pgtf.environments.environment import Environment
+from pgtf.environments.interpreter import keep_thread_state
+from pgtf.spaces import bounded, specification
+from pgtf.trajectory import TimeStep
+
+
+class Host(Protocol):
+    """B environments behind one reset and one step on NumPy arrays.
+
+    Observations are lists of leaves, each [B, ...]: those of the nest ``specification`` makes of
+    the observation space, flattened, and of its types. They are the caller's to keep.
+    """
+
+    @property
+    def observation_space(self) -> gym.Space:
+        """The space of one environment's observations."""
+
+    @property
+    def action_space(self) -> gym.Space:
+        """The space of one environment's actions."""
+
+    @property
+    def seeds_each(self) -> bool:
+        """Whether ``reset`` gives each environment a seed of its own."""
+
+    @property
+    def stacks_frames(self) -> bool:
+        """Whether observations are pictures to look at, so that ``render`` shows the newest."""
+
+    @property
+    def failure(self) -> Exception | None:
+        """What the environments' own code raised in the last call, if it did."""
+
+    def reset(self, seed: np.ndarray) -> list[np.ndarray]:
+        """Resets every environment.
+
+        Args:
+            seed: int32 [2]; or [N, 2], one for each of N equal blocks of environments.
+        """
+
+    def step(
+        self, action: Sequence[np.ndarray], held: np.ndarray | None = None
+    ) -> list[np.ndarray]:
+        """Steps every environment; one whose episode has ended resets instead (``NEXT_STEP``).
+
+        Args:
+            action: leaves of [B, ...], inside the action space.
+            held: [B] bool; environments whose row is masked, and that stand still if they can.
+
+        Returns:
+            The leaves of the observation and [4, B] float32: reward, terminated, truncated, mask.
+        """
+
+    def render(self) -> Any:
+        """Returns a picture of the first environment, or None if it has none."""
+
+    def close(self) -> None:
+        """Closes every environment."""
+
+
+class HostedEnvironment(Environment):
+    """B environments of a ``Host``, stepped from inside the graph.
+
+    A subclass makes the host, and says how to replicate itself.
+
+    Args:
+        name: what run folders and messages call the task.
+        num_envs: B.
+    """
+
+    def __init__(self, name: str, num_envs: int):
+        self.name = name
+        self.num_envs = num_envs
+        self._host = self.make_host()
+        self.observation_space = self._host.observation_space
+        self.action_space = self._host.action_space
+        self.seeds_each = self._host.seeds_each
+        self._observation_spec = specification(self.observation_space)
+        specification(self.action_space)
+
+    @abc.abstractmethod
+    def make_host(self) -> Host:
+        """Makes the host of ``num_envs`` environments: in the constructor, and to ``renew`` it."""
+
+    def reset(self, seed: tf.Tensor) -> tuple[Any, Any]:
+        """Resets every copy, each with a seed of its own (if ``seeds_each``)."""
+        leaves = self._numpy(lambda seed: self._host.reset(seed), [seed], with_signals=False)
+        return tf.zeros(()), tf.nest.pack_sequence_as(self._observation_spec, leaves)
+
+    def step(self, state: Any, action: Any, held: tf.Tensor | None = None) -> tuple[Any, TimeStep]:
+        """Steps every copy; the state is a token, the environments keep their own."""
+        inputs = tf.nest.flatten(bounded(self.action_space, action))
+        if held is None:
+
+            def move(*action: Any) -> Any:
+                return self._host.step(action)
+        else:
+            inputs = [held, *inputs]
+
+            def move(*held_and_action: Any) -> Any:
+                return self._host.step(held_and_action[1:], held_and_action[0])
+
+        *observation, signals = self._numpy(move, inputs, with_signals=True)
+        signals.set_shape((4, self.num_envs))
+        reward, terminated, truncated, mask = tf.unstack(signals)
+        observation = tf.nest.pack_sequence_as(self._observation_spec, observation)
+        return state, TimeStep(observation, reward, terminated > 0, truncated > 0, mask)
+
+    def _numpy(
+        self, function: Callable[..., Any], inputs: list[tf.Tensor], with_signals: bool
+    ) -> list[tf.Tensor]:
+        specs = tf.nest.flatten(self._observation_spec)
+        dtypes = [spec.dtype for spec in specs] + [tf.float32] * with_signals
+
+        def call(*arrays: Any) -> Any:
+            keep_thread_state()
+            return function(*arrays)
+
+        outputs = tf.numpy_function(call, inputs, dtypes)
+        if not isinstance(outputs, list):  # Outside a graph, TensorFlow unwraps a list of one.
+            outputs = [outputs]
+        for output, spec in zip(outputs, specs, strict=False):
+            output.set_shape((self.num_envs, *spec.shape))
+        return outputs
+
+    @property
+    def observes_frames(self) -> bool:
+        """Whether the pictures that are observed are made to be looked at too (Atari)."""
+        return self._host.stacks_frames
+
+    def drawn(self) -> Environment:
+        """Returns one copy; its picture is the newest frame that it observes.
+
+        Raises:
+            ConfigurationError: it does not observe frames.
+        """
+        return self.replicate(1, frozen=True) if self.observes_frames else super().drawn()
+
+    def render(self) -> Any:
+        """Returns a picture of the first copy; see ``Environment.render``.
+
+        Of stacked grey frames, [frames, height, width], it is the newest, [height, width].
+        """
+        frame = self._host.render()
+        return super().render() if frame is None else frame
+
+    @property
+    def failure(self) -> Exception | None:
+        """What the environment's own code raised in the last call, if it did."""
+        return self._host.failure
+
+    def renew(self) -> None:
+        """Makes every copy anew; graphs that step them go on with the new ones, from a reset."""
+        # What has failed may fail again when it is closed.
+        with contextlib.suppress(Exception):
+            self._host.close()
+        self._host = self.make_host()
+
+    def close(self) -> None:
+        """Closes every copy."""
+        self._host.close()

@@ -1,0 +1,70 @@
+"""What is learned from a trajectory: the targets, and the batches that losses are computed on."""
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from pgtf.trajectory import Trajectory
+
+
+class Targets(NamedTuple):
+    """What predictions and log-probs are pulled towards; no gradient flows through any of it.
+
+    Attributes:
+        returns: [T, B] G_t, which critics and baselines are fitted to.
+        estimate: [T, B] what multiplies ∇ log π before a baseline is subtracted.
+        advantage: [T, B] A_t, the estimate minus the baseline.
+        weight: [T, B] of each step in the sums of the loss; 0 on steps that are not learned from.
+        share: [B] of each environment in what the sums are divided by (steps, or trajectories).
+    """
+
+    returns: tf.Tensor
+    estimate: tf.Tensor
+    advantage: tf.Tensor
+    weight: tf.Tensor
+    share: tf.Tensor
+
+    @property
+    def mask(self) -> tf.Tensor:
+        """1 on steps that are learned from, 0 elsewhere, [T, B] float32."""
+        return tf.cast(self.weight > 0, tf.float32)
+
+
+class Batch(NamedTuple):
+    """Steps to compute a loss on: a whole trajectory, or a minibatch cut from one.
+
+    Attributes:
+        observation: nest of [..., *shape], the observations that were acted on.
+        action: nest of [..., *shape].
+        log_prob: [...] of the behaviour policy; () where no part asked for it.
+        values: [...] predicted by the critic when the targets were made; () without a critic.
+        targets: of these steps; () where only predictions are asked for.
+        first: [...] bool, rows before which memory starts afresh.
+        memory: of the policy's network before the first row; () without memory.
+    """
+
+    observation: Any
+    action: Any
+    log_prob: Any
+    values: Any
+    targets: Any
+    first: tf.Tensor
+    memory: Any
+
+    @classmethod
+    def whole(
+        cls,
+        trajectory: Trajectory,
+        targets: Any = (),
+        values: Any = (),
+    ) -> "Batch":
+        """Returns all steps of a trajectory as one batch, [T, B]."""
+        return cls(
+            trajectory.acted_on,
+            trajectory.action,
+            trajectory.log_prob,
+            values,
+            targets,
+            trajectory.first[:-1],
+            trajectory.memory,
+        )

@@ -1,0 +1,33 @@
+"""Exceptions of environments inside the graph, as one sentence."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from pgtf.environments.vector import EnvironmentFailure
+from pgtf.errors import TrainingError
+from pgtf.trainers.trainer import Trainer
+
+
+@contextlib.contextmanager
+def environment_failures(trainer: Trainer) -> Iterator[None]:
+    """Says which environment failed and why, when one of them raises inside the graph."""
+    try:
+        yield
+    except (tf.errors.OpError, EnvironmentFailure) as error:
+        # TensorFlow passes on as text what Python code in the graph raises.
+        named = f"{EnvironmentFailure.__name__}: "
+        _, found, message = f"{type(error).__name__}: {error}".partition(named)
+        if not found:
+            raise
+        reason = message.split("\n")[0].rstrip(".")
+        # The traceback within the environment comes first, then the one of the code round it.
+        inner = message.split("The above exception")[0]
+        for path, line in re.findall(r'File "(.+?)", line (\d+)', inner)[-1:]:
+            reason += f" ({path} line {line})"
+        steps = int(trainer.steps.numpy())
+        raise TrainingError(
+            f"{trainer.environment.name} failed after {steps:,} steps: {reason}."
+        ) from error

@@ -1,0 +1,75 @@
+"""The trainer of a run that is over, or under way, from its folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import gin
+
+from pgtf.configuration import configuration
+from pgtf.configuration.runtime import runtime
+from pgtf.errors import ConfigurationError, TrainingError
+from pgtf.running.checkpoint import Checkpoints
+from pgtf.running.evaluation import Evaluation
+from pgtf.trainers.seeds import SeedsTrainer
+from pgtf.trainers.trainer import Trainer
+
+
+def restored_trainer(
+    logdir: Path,
+    files: Sequence[str] = (),
+    parameters: Sequence[str] = (),
+    flag: str = "--logdir",
+) -> Trainer:
+    """Returns the trainer of a run, with the weights of its last checkpoint.
+
+    Args:
+        logdir: the run folder.
+        files: gin files on top of the run's configuration.
+        parameters: bindings on top of both.
+        flag: what messages call the folder.
+
+    Raises:
+        ConfigurationError: the folder holds no run, or none that has saved, or the files and
+            parameters do not fit it.
+        TrainingError: no checkpoint can be read.
+    """
+    config = logdir / "config.gin"
+    if not config.exists():
+        raise ConfigurationError(f"{flag}={logdir} holds no run: there is no config.gin in it.")
+    configuration.load([str(config.resolve()), *files], parameters)
+    configuration.call(gin.get_configurable(runtime))
+    trainer: Trainer | None = configuration.call(lambda: configuration.bound("train.trainer", None))
+    if trainer is None:
+        raise ConfigurationError(
+            f"{config} does not bind train.trainer: a run that was started from Python with parts"
+            " of its own is used from Python, by pgtf.load."
+        )
+    num_seeds = configuration.bound("train.num_seeds", 1)
+    if num_seeds > 1:
+        trainer = SeedsTrainer(lambda: configuration.bound("train.trainer", None), num_seeds, 0)
+    checkpoints = Checkpoints(logdir / "checkpoints", trainer.build_policy(), trainer.steps)
+    try:
+        restored = checkpoints.restore(partial=True)
+    except TrainingError as error:
+        if not files and not parameters:
+            raise
+        raise ConfigurationError(
+            f"The run's weights do not fit what is bound on top of its configuration: {error}"
+        ) from error
+    if restored is None:
+        raise ConfigurationError(f"{flag}={logdir} holds no checkpoint yet.")
+    return trainer
+
+
+def run_seed() -> int:
+    """Returns the seed of the run whose configuration is loaded."""
+    seed: int = configuration.bound("train.seed", 0)
+    return seed
+
+
+def run_evaluation() -> Evaluation:
+    """Returns the evaluation of the run whose configuration is loaded, not built yet."""
+    evaluation: Evaluation | None = configuration.call(
+        lambda: configuration.bound("train.evaluation", None)
+    )
+    return evaluation or Evaluation()
