@@ -52,6 +52,8 @@ def register_keras() -> None:
             if inspect.isclass(item) and issubclass(item, base) and item is not base
         }
         for name, item in classes.items():
+            if any(part.__name__ == name for part in item.__subclasses__()):
+                continue  # A part of pgtf extends it, such as PolynomialDecay.
             if name in binding_types.names():  # A part of pgtf has the name, such as Constant.
                 name += base.__name__
             gin.external_configurable(item, name=name, module=module.__name__)

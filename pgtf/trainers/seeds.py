@@ -2,7 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -73,6 +74,7 @@ class SeedsTrainer(Trainer):
         self.policy = trainer.policy
         self.environment = trainer.environment
         self.compilation = trainer.compilation
+        self.horizon = trainer.horizon
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     def build(self, seed: int) -> None:
@@ -170,6 +172,15 @@ class SeedsTrainer(Trainer):
     @property
     def _own_statistics(self) -> list[keras.Variable]:
         return [*self.learner.statistics, *self.environment.variables]
+
+    def saving(self) -> dict[str, Any]:
+        """Returns the last episodes of each seed."""
+        return {"episodes": [list(window.rows) for window in self._windows]}
+
+    def restored(self, saved: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Goes on with the last episodes of each seed."""
+        if "episodes" in saved:
+            self._windows = [EpisodeWindow(rows) for rows in saved["episodes"]]
 
     def _start(self) -> Carry:
         seeds = tf.map_fn(

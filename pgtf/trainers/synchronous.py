@@ -1,6 +1,8 @@
 """A2C and its relatives: B environments in step, one update for each rollout."""
 
 import functools
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import gin
@@ -59,6 +61,7 @@ class SynchronousTrainer(Trainer):
         self.compilation = Compilation(jit_compile, "SynchronousTrainer.jit_compile")
         self.policy = self.learner.policy
         self.steps = self.learner.steps
+        self.horizon = self.learner.horizon
 
     def build(self, seed: int) -> None:
         """Makes every variable, starts the environments and traces the graph."""
@@ -80,6 +83,11 @@ class SynchronousTrainer(Trainer):
             self._saved_carry = [tf.Variable(leaf) for leaf in tf.nest.flatten(self._carry)]
         self._trace()
 
+    def build_policy(self) -> dict[str, Any]:
+        """Makes the learner's variables; see ``Trainer.build_policy``."""
+        self.learner.build(self.environment.observation_space, self.environment.action_space)
+        return {"learner": self.learner}
+
     def _trace(self) -> None:
         function = self.compilation.function
         act = functools.partial(self.policy.act, with_log_prob=self.learner.uses_behaviour)
@@ -94,16 +102,18 @@ class SynchronousTrainer(Trainer):
         if static:
             self._several = function(self._iterate_several, self.environment.compiled)
 
-    def saving(self) -> None:
+    def saving(self) -> dict[str, Any]:
         """Copies where compiled environments stand into the checkpoint's variables."""
         for variable, value in zip(self._saved_carry, tf.nest.flatten(self._carry), strict=False):
             variable.assign(value)
+        return {}
 
-    def restored(self) -> None:
+    def restored(self, saved: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Goes on where compiled environments stood.
 
         Others start new episodes, with another seed than the first ones had.
         """
+        del saved
         if self._saved_carry:
             self._carry = tf.nest.pack_sequence_as(
                 self._carry, [tf.identity(variable) for variable in self._saved_carry]

@@ -72,6 +72,7 @@ class Worker:
 
     Attributes:
         histograms: TensorBoard tag to variable, of the last rollout.
+        window: its last episodes.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class Worker:
         self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="worker_steps")
         self._inbox: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._outcomes = outcomes
-        self._window = EpisodeWindow()
+        self.window = EpisodeWindow()
         # In a copy of the context, so that what gin makes later finds the bindings of this run.
         work = functools.partial(contextvars.copy_context().run, self._work)
         self._thread = threading.Thread(target=work, name=f"worker {index}", daemon=True)
@@ -155,13 +156,13 @@ class Worker:
         """
         tag = f"worker_{self.index}"
         for outcome in outcomes:
-            self._window.add(outcome.episodes)
+            self.window.add(outcome.episodes)
         seconds = sum(outcome.seconds for outcome in outcomes)
         scalars = {f"{tag}/steps_per_second": sum(x.steps for x in outcomes) / seconds}
         lags = np.concatenate([outcome.scalars[:, -1] for outcome in outcomes])
         if len(lags):
             scalars[f"{tag}/policy_lag"] = float(lags.mean())
-        mean = self._window.scalars().get("rollout/ep_rew_mean")
+        mean = self.window.scalars().get("rollout/ep_rew_mean")
         if mean is not None:
             scalars[f"{tag}/ep_rew_mean"] = mean
         return scalars
