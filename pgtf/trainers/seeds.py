@@ -1,5 +1,6 @@
 """Many seeds of one run as one program: their weights are stacked and learn side by side."""
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from scipy import stats
 
+from pgtf.configuration.isolation import own_singletons
 from pgtf.errors import ConfigurationError
 from pgtf.graph.packing import packed, unpacked
 from pgtf.graph.scan import UNROLLED, scan_while
@@ -84,8 +86,7 @@ class SeedsTrainer(Trainer):
         members = []
         for i in range(self._num_seeds):
             keras.utils.set_random_seed(seed + i)
-            member = learner if i == 0 else self._make().learner
-            assert member is not None
+            member = learner if i == 0 else self._another()
             member.build(environment.observation_space, environment.action_space)
             members.append(member)
         if learner.separate:
@@ -240,11 +241,14 @@ class SeedsTrainer(Trainer):
         with keras.StatelessScope(state_mapping=mapping) as scope:
             with tf.GradientTape() as tape:
                 tape.watch(trainable)
-                acting = TapedActing(objective) if TapedActing.supports(objective) else None
+                taped = TapedActing.supports(objective) and not learner.uses_behaviour
+                acting = TapedActing(objective) if taped else None
                 behaviour = Behaviour(acting) if acting else self._behaviour()
-                carry, trajectory, finished = self._single.rollout.collect(
-                    self.environment, behaviour, carry, seed
-                )
+                # Otherwise the gradient would also flow through how actions are sampled.
+                with contextlib.nullcontext() if taped else tape.stop_recording():
+                    carry, trajectory, finished = self._single.rollout.collect(
+                        self.environment, behaviour, carry, seed
+                    )
                 forward = acting.forward_pass(carry.observation) if acting else None
                 loss = objective.whole_loss(trajectory, seed, forward)
             scalars = dict(loss.scalars)
@@ -266,6 +270,13 @@ class SeedsTrainer(Trainer):
             tf.stack(finished),
             loss.targets.advantage,
         )
+
+    def _another(self) -> Learner:
+        """The learner of another seed, with networks of its own also where parts share one."""
+        with own_singletons():
+            learner = self._make().learner
+        assert learner is not None
+        return learner
 
     def _behaviour(self) -> Behaviour:
         return Behaviour.of(self.policy, self.environment.num_envs, self.learner.uses_behaviour)
