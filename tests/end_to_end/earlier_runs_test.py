@@ -1,7 +1,7 @@
 """Runs made by pgtf 0.1.0 before its parts moved (commit c050070) go on, score and load as then.
 
-Each folder of ``earlier_runs`` was made with two lines of policy features (``MLP.hidden = (4,)``) in
-800 steps on CartPole; all but configuration, summary and last checkpoint was deleted. ``ACTIONS``
+Each folder of ``earlier_runs`` was made with four policy features (``MLP.hidden = (4,)``) in 800
+steps on CartPole; all but configuration, summary and last checkpoint was deleted. ``ACTIONS``
 are what that version's ``act_greedily`` gave for ``OBSERVATIONS``.
 """
 
