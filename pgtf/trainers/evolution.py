@@ -14,6 +14,7 @@ from pgtf.evolution import population as populations
 from pgtf.evolution.methods import EvolutionStrategy, SearchMethod
 from pgtf.evolution.search import GaussianSearch
 from pgtf.graph.compilation import Compilation
+from pgtf.graph.packing import Packed, packed, unpacked
 from pgtf.graph.parameters import flattened, unflattened
 from pgtf.policies.policy import Policy
 from pgtf.rollouts.collector import stream
@@ -103,7 +104,6 @@ class EvolutionTrainer(Trainer):
         self.method.build(self.search, self.steps)
         self._groups = self._made_groups()
         self._seed = tf.constant(stream(seed))
-        self._names: list[str] = []
         # With Gymnasium environments, XLA compiles the code between their steps piece by piece.
         function, whole = self.compilation.function, environment.compiled
         self._sample = function(self._sampled, not whole)
@@ -116,9 +116,8 @@ class EvolutionTrainer(Trainer):
         del limit
         # Nothing to restart: a generation resets its environments by seeds of its own.
         scalars, episodes, fitness = self.compilation.run(self._whole)
-        tags = {
-            f"train/{name}": float(x) for name, x in zip(self._names, scalars.numpy(), strict=True)
-        }
+        names, values = unpacked(scalars)
+        tags = {f"train/{name}": float(x) for name, x in zip(names, values.numpy(), strict=True)}
         histograms = {"train/fitness": fitness.numpy()}
         if self.search.covariance == "diagonal":
             histograms["train/sigmas"] = self.search.sigma.numpy()
@@ -169,7 +168,7 @@ class EvolutionTrainer(Trainer):
         ):
             variable.assign(value)
 
-    def _one_generation(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def _one_generation(self) -> tuple[Packed, tf.Tensor, tf.Tensor]:
         assert self._groups is not None
         members, seeds = self._sample()
         weights = unflattened(members, self.policy.trainable_variables)
@@ -193,7 +192,7 @@ class EvolutionTrainer(Trainer):
 
     def _learned(
         self, members: tf.Tensor, episodes: populations.PlayedEpisodes
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    ) -> tuple[Packed, tf.Tensor, tf.Tensor]:
         """Moves the search distribution, the policy and the counters by one generation."""
         fitness = tf.reduce_mean(episodes.returns, axis=1)
         metrics = self.method.update(members, fitness)
@@ -212,7 +211,6 @@ class EvolutionTrainer(Trainer):
             "sigma": tf.reduce_mean(self.search.sigma),
             "parameter_norm": tf.norm(self.search.mean.value),
         }
-        self._names[:] = sorted(metrics)
         finished = tf.stack(
             [
                 tf.cast(tf.size(lengths), tf.float32),
@@ -220,5 +218,4 @@ class EvolutionTrainer(Trainer):
                 tf.cast(tf.reduce_sum(lengths), tf.float32),
             ]
         )
-        scalars = tf.stack([metrics[name] for name in self._names])
-        return scalars, finished[tf.newaxis], fitness
+        return packed(metrics), finished[tf.newaxis], fitness

@@ -11,6 +11,7 @@ import tensorflow as tf
 from scipy import stats
 
 from pgtf.errors import ConfigurationError
+from pgtf.graph.packing import packed, unpacked
 from pgtf.graph.scan import UNROLLED, scan_while
 from pgtf.learning.acting import TapedActing
 from pgtf.learning.fitting import Regression
@@ -111,7 +112,6 @@ class SeedsTrainer(Trainer):
         self._updates = tf.Variable(0, trainable=False)
         self._seeds = tf.constant([stream(seed + i) for i in range(self._num_seeds)])
         self._windows = [EpisodeWindow() for _ in members]
-        self._names: list[str] = []
         carry = tf.function(self._start, autograph=False)()
         self._carry = [tf.Variable(leaf, trainable=False) for leaf in tf.nest.flatten(carry)]
         self._structure = carry
@@ -124,8 +124,9 @@ class SeedsTrainer(Trainer):
         )
         n = int(count)
         self.steps.assign(tf.reduce_min(self._member_steps))
-        tags = dict(zip(self._names, scalars.numpy()[:n].mean(axis=(0, 1)), strict=True))
-        report = {f"train/{name}": float(value) for name, value in tags.items()}
+        names, values = unpacked(scalars)
+        averages = values.numpy()[:n].mean(axis=(0, 1))
+        report = {f"train/{name}": float(x) for name, x in zip(names, averages, strict=True)}
         finished = episodes.numpy()[:n]
         means = []
         for i, window in enumerate(self._windows):
@@ -245,13 +246,12 @@ class SeedsTrainer(Trainer):
             self.environment.adapt(trajectory)
             now = [scope.get_current_value(variable) for variable in self._own_statistics]
         scalars["learning_rate"] = self._learning_rate(steps)
-        self._names[:] = sorted(scalars)
         return (
             carry,
             gradients,
             [old if new is None else new for old, new in zip(statistics, now, strict=True)],
             tf.cast(tf.reduce_sum(trajectory.mask), tf.int64),
-            tf.stack([scalars[name] for name in self._names]),
+            packed(scalars),
             tf.stack(finished),
             loss.targets.advantage,
         )

@@ -9,6 +9,7 @@ import tensorflow as tf
 from pgtf.environments.environment import Environment
 from pgtf.environments.gym import GymEnvironment
 from pgtf.graph.compilation import Compilation
+from pgtf.graph.packing import Packed, packed, unpacked
 from pgtf.graph.scan import scan_while
 from pgtf.learning.acting import TapedActing
 from pgtf.learning.diagnostics import tags
@@ -65,7 +66,6 @@ class SynchronousTrainer(Trainer):
         self.learner.build(environment.observation_space, environment.action_space)
         initial = self.policy.initial_memory(environment.num_envs)
         self._collector = Collector(environment, self.rollout, self._decide, initial, stream(seed))
-        self._names: list[str] = []
         self._taped = (
             environment.compiled
             and environment.num_envs >= _COPIES_TO_TAPE
@@ -126,12 +126,14 @@ class SynchronousTrainer(Trainer):
             self._carry, count, metrics, episodes, histograms = self._several(
                 self._carry, tf.constant(limit, tf.int64)
             )
-            scalars = metrics.numpy()[:count].mean(axis=0)
+            names, rows = unpacked(metrics)
+            scalars = rows.numpy()[:count].mean(axis=0)
         else:
             self._carry, metrics, episodes, histograms = self._iteration(self._carry)
-            scalars, episodes = metrics.numpy(), episodes[tf.newaxis]
+            names, row = unpacked(metrics)
+            scalars, episodes = row.numpy(), episodes[tf.newaxis]
         return Report(
-            tags(self._names, scalars),
+            tags(names, scalars),
             episodes.numpy(),
             {k: v.numpy() for k, v in histograms.items()},
         )
@@ -141,9 +143,10 @@ class SynchronousTrainer(Trainer):
         return self.rollout.warnings(self.learner.objective.returns)
 
     def trackables(self) -> dict[str, Any]:
-        """Returns the learner, and where compiled environments stand."""
+        """Returns the learner, where compiled environments stand and what adapters have learned."""
         carry = {f"leaf{i}": variable for i, variable in enumerate(self._saved_carry)}
-        return {"learner": self.learner} | ({"carry": carry} if carry else {})
+        own = {"learner": self.learner} | ({"carry": carry} if carry else {})
+        return own | self.environment_statistics()
 
     def _decide(self, values: None, observation: Any, memory: Any, seed: tf.Tensor) -> Decision:
         del values  # The variables as they are.
@@ -152,7 +155,7 @@ class SynchronousTrainer(Trainer):
     def _start(self) -> Carry:
         return tf.function(self._collector.start, autograph=False)(self.learner.updates)
 
-    def _iterate_once(self, carry: Carry) -> tuple[Carry, tf.Tensor, tf.Tensor, Any]:
+    def _iterate_once(self, carry: Carry) -> tuple[Carry, Packed, tf.Tensor, Any]:
         seed = self._collector.seed(self.learner.updates)
         if self._taped:
             carry, action, episodes, scalars, advantage = self._learn_while_acting(carry, seed)
@@ -194,12 +197,10 @@ class SynchronousTrainer(Trainer):
         scalars: Scalars,
         targets: Targets,
     ) -> tuple[Any, ...]:
-        """Counts the steps, and packs the scalars into one tensor, which is cheaper to hand on."""
+        """Moves the environment's statistics and counts the steps, after an update."""
         self.environment.adapt(trajectory)
         self.steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
-        self._names[:] = sorted(scalars)
-        packed = tf.stack([scalars[name] for name in self._names])
-        return carry, trajectory.action, tf.stack(finished), packed, targets.advantage
+        return carry, trajectory.action, tf.stack(finished), packed(scalars), targets.advantage
 
     def _iterate_several(self, carry: Carry, limit: tf.Tensor) -> tuple[Any, ...]:
         outputs = self._iteration.structured_outputs

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pgtf.configuration.unmade import Needs, Unmade, needs
 from pgtf.environments.environment import Environment
 from pgtf.graph.compilation import Compilation
 from pgtf.learning.learner import Learner
@@ -49,15 +48,6 @@ class Trainer(abc.ABC):
     compilation: Compilation
     learner: Learner | None = None
 
-    @classmethod
-    def needs(cls, bound: Unmade) -> Needs:
-        """Returns what a trainer needs of TensorFlow, before it is made.
-
-        Args:
-            bound: what is bound to its parameters.
-        """
-        return needs(bound.part("environment"))
-
     @abc.abstractmethod
     def build(self, seed: int) -> None:
         """Makes every variable and traces every graph; the run is a function of the seed.
@@ -73,6 +63,11 @@ class Trainer(abc.ABC):
     @abc.abstractmethod
     def trackables(self) -> dict[str, Any]:
         """What a checkpoint has to hold, by name."""
+
+    def environment_statistics(self) -> dict[str, Any]:
+        """Returns what a checkpoint has to hold of the environment, by name; often nothing."""
+        variables = {f"leaf{i}": leaf for i, leaf in enumerate(self.environment.variables)}
+        return {"environment": variables} if variables else {}
 
     def warnings(self) -> list[str]:
         """Returns a sentence for each choice of parts that works, but hardly as intended."""

@@ -124,8 +124,8 @@ class AsynchronousTrainer(Trainer):
 
     @classmethod
     def needs(cls, bound: Unmade) -> Needs:
-        """Returns a thread for each worker; see ``Trainer.needs``."""
-        return super().needs(bound)._replace(threads=bound.argument("num_workers"))
+        """Returns a thread for each worker; see ``Unmade.needs``."""
+        return bound.needs_of_parts()._replace(threads=bound.argument("num_workers"))
 
     def build(self, seed: int) -> None:
         """Makes every variable and environment and traces every graph; starts no thread yet."""
@@ -214,7 +214,8 @@ class AsynchronousTrainer(Trainer):
     def trackables(self) -> dict[str, Any]:
         """Returns the learner, the workers' own optimizers and the count of failures."""
         failures = {"failures": self.crew.failures}
-        return {"learner": self.learner} | self._own_optimizers | failures
+        learned = self.environment_statistics()
+        return {"learner": self.learner} | self._own_optimizers | failures | learned
 
     def close(self) -> None:
         """Ends all threads and closes all environments."""
