@@ -11,7 +11,7 @@ from pgtf import losses
 from pgtf.errors import ConfigurationError
 from pgtf.evolution.search import GaussianSearch
 from pgtf.evolution.shaping import centred_ranks
-from pgtf.learning.schedules import OverEnvironmentSteps
+from pgtf.learning.schedules import Horizon, OverEnvironmentSteps
 
 Metrics = dict[str, tf.Tensor]
 
@@ -19,15 +19,17 @@ Metrics = dict[str, tf.Tensor]
 class SearchMethod(tf.Module, abc.ABC):
     """Moves a search distribution towards its fitter members."""
 
-    def build(self, search: GaussianSearch, steps: tf.Variable) -> None:
+    def build(self, search: GaussianSearch, steps: tf.Variable, horizon: Horizon) -> None:
         """Makes every variable.
 
         Args:
             search: the distribution to move, built.
             steps: the variable that counts environment steps, which schedules go by.
+            horizon: of the run, which schedules may go by instead.
         """
         self._search = search
         self._steps = steps
+        self._horizon = horizon
 
     @abc.abstractmethod
     def update(self, members: tf.Tensor, fitness: tf.Tensor) -> Metrics:
@@ -46,14 +48,14 @@ class SearchMethod(tf.Module, abc.ABC):
 class EvolutionStrategy(SearchMethod):
     """Follows the search gradient ∇_μ U = E[∇_μ log P_μ(θ) F(θ)].
 
-    The score-function estimator of the policy gradient, with parameters in the place of actions
+    The score-function estimator of the policy gradient, with parameters in place of actions
     (Wierstra et al. 2014, "Natural Evolution Strategies", section 2; Salimans et al. 2017,
-    arXiv:1703.03864). A learned σ is among the μ that is differentiated by.
+    arXiv:1703.03864). A learned σ is one of the parameters μ.
 
     Args:
-        shaping: maps the fitness [N] to what weights the members; None for the fitness as it is.
+        shaping: maps the fitness [N] to the members' weights; None for the raw fitness.
         optimizer: any Keras optimizer; Adam(0.01) when unbound. A schedule for its learning rate
-            counts environment steps. Its ``weight_decay`` pulls the mean towards 0, σ never.
+            counts environment steps. Its ``weight_decay`` pulls the mean towards 0, never σ.
     """
 
     def __init__(
@@ -65,16 +67,16 @@ class EvolutionStrategy(SearchMethod):
         self.shaping = shaping
         self.optimizer = optimizer or keras.optimizers.Adam(0.01)
 
-    def build(self, search: GaussianSearch, steps: tf.Variable) -> None:
+    def build(self, search: GaussianSearch, steps: tf.Variable, horizon: Horizon) -> None:
         """Makes the optimizer's variables; see ``SearchMethod.build``."""
-        super().build(search, steps)
+        super().build(search, steps, horizon)
         if self.optimizer.weight_decay and search.scale == "learned":
             self.optimizer.exclude_from_weight_decay(var_list=[search.log_scale])
         self.optimizer.build(search.trainable_variables)
-        OverEnvironmentSteps.install(self.optimizer, steps)
+        OverEnvironmentSteps.install(self.optimizer, steps, horizon)
 
     def gradients(self, members: tf.Tensor, fitness: tf.Tensor) -> list[tf.Tensor]:
-        """Estimates −∇U from the members, which an optimizer descends.
+        """Estimates −∇U from the members, for an optimizer to descend.
 
         Args:
             members: θ [N, D].
@@ -99,15 +101,15 @@ class EvolutionStrategy(SearchMethod):
 
 @gin.register
 class CrossEntropyMethod(SearchMethod):
-    """Fits the search distribution to its best members, again and again.
+    """Fits the search distribution to its best members in each generation.
 
     The fit is the most likely Gaussian, μ the mean of the elite and σ² their mean squared distance
     from it (Rubinstein 1999; for policies: Szita and Lőrincz 2006, "Learning Tetris Using the Noisy
     Cross-Entropy Method"). A fixed σ stays as it is.
 
     Args:
-        elite_fraction: share of the members that is fitted to.
-        step: how far the distribution goes to the fit, from 0 (stays) to 1 (becomes it).
+        elite_fraction: share of the members that the distribution is fitted to.
+        step: how far the distribution moves to the fit, from 0 (not at all) to 1 (all the way).
         extra_scale: standard deviation added to σ (as variances add), which keeps the search from
             narrowing too soon; a number, or a Keras schedule over environment steps.
     """
@@ -131,6 +133,11 @@ class CrossEntropyMethod(SearchMethod):
         self.elite_fraction = elite_fraction
         self.step = step
         self.extra_scale = extra_scale
+
+    def build(self, search: GaussianSearch, steps: tf.Variable, horizon: Horizon) -> None:
+        """Takes the distribution and the counters; see ``SearchMethod.build``."""
+        super().build(search, steps, horizon)
+        horizon.follow(self.extra_scale)
 
     def fit(self, members: tf.Tensor, fitness: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Fits a Gaussian to the elite.
@@ -168,5 +175,5 @@ class CrossEntropyMethod(SearchMethod):
 
     def _extra_scale(self) -> tf.Tensor:
         if callable(self.extra_scale):
-            return tf.cast(self.extra_scale(self._steps), tf.float32)
+            return self._horizon.value(self.extra_scale, self._steps)
         return tf.convert_to_tensor(self.extra_scale, tf.float32)

@@ -4,6 +4,8 @@ import gin
 import keras
 import tensorflow as tf
 
+from pgtf.learning.schedules import Horizon, over_run
+
 
 @gin.register
 class EntropyBonus:
@@ -15,9 +17,19 @@ class EntropyBonus:
 
     def __init__(self, coefficient: float | keras.optimizers.schedules.LearningRateSchedule = 0.01):
         self._coefficient = coefficient
+        self._horizon: Horizon | None = None
+
+    def build(self, horizon: Horizon) -> None:
+        """Takes the horizon of the run, which schedules may go by."""
+        self._horizon = horizon
+        horizon.follow(self._coefficient)
 
     def coefficient(self, steps: tf.Tensor) -> tf.Tensor:
         """Returns β after this many environment steps, a scalar."""
-        if callable(self._coefficient):
-            return tf.cast(self._coefficient(steps), tf.float32)
-        return tf.convert_to_tensor(self._coefficient, tf.float32)
+        schedule = self._coefficient
+        if not callable(schedule):
+            return tf.convert_to_tensor(schedule, tf.float32)
+        if self._horizon is None:
+            assert not over_run(schedule), "build has not been called"
+            return tf.cast(schedule(steps), tf.float32)
+        return self._horizon.value(schedule, steps)

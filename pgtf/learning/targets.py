@@ -14,20 +14,17 @@ class Targets(NamedTuple):
         returns: [T, B] G_t, which critics and baselines are fitted to.
         estimate: [T, B] what multiplies ∇ log π before a baseline is subtracted.
         advantage: [T, B] A_t, the estimate minus the baseline.
-        weight: [T, B] of each step in the sums of the loss; 0 on steps that are not learned from.
+        mask: [T, B]; 0 on steps that are not learned from.
+        weight: [T, B] of each step in the sums of the loss.
         share: [B] of each environment in what the sums are divided by (steps, or trajectories).
     """
 
     returns: tf.Tensor
     estimate: tf.Tensor
     advantage: tf.Tensor
+    mask: tf.Tensor
     weight: tf.Tensor
     share: tf.Tensor
-
-    @property
-    def mask(self) -> tf.Tensor:
-        """1 on steps that are learned from, 0 elsewhere, [T, B] float32."""
-        return tf.cast(self.weight > 0, tf.float32)
 
 
 class Batch(NamedTuple):

@@ -53,7 +53,9 @@ class Loop:
         self._checkpoints = Checkpoints(folder.checkpoints, trainer.trackables(), trainer.steps)
         saved = self._checkpoints.restore()
         if saved is not None:
-            trainer.restored()
+            trainer.restored(saved.get("trainer", {}))
+        ended = trainer.horizon.resume((saved or {}).get("horizon"), total_steps, self._steps)
+        self._without_schedules = ended and self._steps < total_steps
         self._window = EpisodeWindow((saved or {}).get("episodes", ()))
         self._earlier_seconds = (saved or {}).get("wall_seconds", 0.0)
         self._first = self._steps
@@ -77,7 +79,7 @@ class Loop:
 
     @property
     def _rate(self) -> float | None:
-        """Steps per second since the first call, which traces; evaluation and saving left out."""
+        """Steps per second since the first call, which traces; without evaluation and saving."""
         if self._steady is None:
             return None
         since, first = self._steady
@@ -94,18 +96,23 @@ class Loop:
         """
         verb = f"Resuming at {self._first:,} steps" if self._resumed else "Training"
         display.say(f"{verb}: {self._folder.path}")
+        if self._without_schedules:
+            display.say(
+                "Schedules over the run have ended, and keep their last values for the added steps;"
+                " for longer ones start a new run with this train.total_steps."
+            )
         try:
             rate = self._train(interruption, display)
             scores: dict[str, Score] = {}
             if interruption.signal is None:
-                display.stage("last evaluation")
+                display.stage("final evaluation")
                 scores = self._evaluate(self._evaluation.final_episodes)
         except TrainingError as error:
             raise TrainingError(f"{error} {self._last_checkpoint()}") from error
         return self._summarise(None if scores else interruption.signal, scores, rate, seed)
 
     def _train(self, interruption: Interruption, display: ProgressDisplay) -> float | None:
-        """Takes all the steps, saves, and returns the steps per second."""
+        """Trains to the last step, saves, and returns the steps per second."""
         pending: list[Report] = []
         display.stage("compiling")
         while self._goes_on and interruption.signal is None:
@@ -137,7 +144,7 @@ class Loop:
         return self._earlier_seconds + time.perf_counter() - self._began
 
     def _passed(self, every: int) -> bool:
-        """Whether the last call went over a multiple of ``every`` steps."""
+        """Whether the last call crossed a multiple of ``every`` steps."""
         return self._steps // every > self._seen // every
 
     def _iterate(self) -> Report:
@@ -173,8 +180,8 @@ class Loop:
         if self._checkpoints.latest is None:
             return "There is no checkpoint yet."
         return (
-            f"The last checkpoint is {self._checkpoints.latest}; to go on from it, start again"
-            f" with --logdir={self._folder.path}."
+            f"The last checkpoint is {self._checkpoints.latest}; to resume from it, run the same"
+            f" command with --logdir={self._folder.path}."
         )
 
     def _log(self, reports: list[Report]) -> None:
@@ -209,7 +216,7 @@ class Loop:
             raise
 
     def _describe(self) -> None:
-        """Notes down the operative configuration, which gin knows once all parts have run."""
+        """Writes the operative configuration, which gin knows once all parts have run."""
         operative = gin.operative_config_str()
         if not self._resumed or not self._folder.operative.exists():
             table = hyperparameters(self._folder.asked.read_text(), operative)
@@ -218,7 +225,7 @@ class Loop:
         self._folder.write_operative(operative)
 
     def _evaluate(self, episodes: int) -> dict[str, Score]:
-        """Scores every policy that is trained, by its name."""
+        """Scores every trained policy, by its name."""
         began = time.perf_counter()
         with self._saved_on_failure():
             scores = {
@@ -254,8 +261,12 @@ class Loop:
 
     def _save(self) -> None:
         self._writer.flush()
-        values = {"episodes": list(self._window.rows), "wall_seconds": self._seconds}
-        self._trainer.saving()
+        values = {
+            "episodes": list(self._window.rows),
+            "wall_seconds": self._seconds,
+            "horizon": self._trainer.horizon.state(),
+            "trainer": self._trainer.saving(),
+        }
         variables = self._trainer.policy.variables
         policies = {
             member: [variable.numpy() for variable in variables]

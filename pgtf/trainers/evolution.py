@@ -1,6 +1,7 @@
 """Evolution: a population of parameter vectors, evaluated as one batch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 import gin
@@ -16,6 +17,7 @@ from pgtf.evolution.search import GaussianSearch
 from pgtf.graph.compilation import Compilation
 from pgtf.graph.packing import Packed, packed, unpacked
 from pgtf.graph.parameters import flattened, unflattened
+from pgtf.learning.schedules import Horizon
 from pgtf.policies.policy import Policy
 from pgtf.rollouts.collector import stream
 from pgtf.trainers.trainer import Report, Trainer
@@ -27,22 +29,22 @@ _COMMON = ("none", "pair", "population")
 class EvolutionTrainer(Trainer):
     """Samples policies from a distribution over their parameters and moves it to the fitter ones.
 
-    A generation is N members θ_i ~ P(θ), each of which plays whole episodes; its fitness F(θ_i) is
-    the mean of their undiscounted returns. Nothing is differentiated but log P, so that any head
-    will do. The policy itself has the mean of P. The steps of all members count.
+    A generation is N members θ_i ~ P(θ). Each plays whole episodes; its fitness F(θ_i) is the mean
+    of their undiscounted returns. Only log P is differentiated, so any head works. The policy
+    itself has the mean of P. The steps of all members count.
 
     On a compiled environment a generation is one XLA program. Running statistics of the policy's
     network move once, after each generation, by the steps of all members.
 
     Args:
         policy: whose trainable parameters are searched for.
-        environment: of one member; each of its copies plays one episode of the member's.
+        environment: of one member; each of its copies plays one of the member's episodes.
         search: P(θ); its first mean is the policy's initialisation.
-        method: how the fitness moves it; ``EvolutionStrategy`` or ``CrossEntropyMethod``.
+        method: how the fitness moves P; ``EvolutionStrategy`` or ``CrossEntropyMethod``.
         population: N, members of a generation.
-        antithetic: whether members come in pairs that are each other's mirror image at the mean.
-        common_random_numbers: who meets the same first states, chances and sampled actions: 'none'
-            for each member its own, 'pair' for the two of an antithetic pair, 'population' for all.
+        antithetic: whether members come in pairs, mirrored at the mean.
+        common_random_numbers: which members share initial states, randomness of the environment and
+            of sampled actions: 'none', the two of an antithetic 'pair', or the whole 'population'.
         max_steps: steps after which an episode counts as it stands.
         jit_compile: whether XLA compiles acting and learning, and compiled environments with them.
     """
@@ -88,6 +90,7 @@ class EvolutionTrainer(Trainer):
         self.common_random_numbers = common_random_numbers
         self.max_steps = max_steps
         self.compilation = Compilation(jit_compile, "EvolutionTrainer.jit_compile")
+        self.horizon = Horizon()
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
         self.generation = tf.Variable(0, trainable=False, name="generation")
         self._groups: Groups | None = None
@@ -95,13 +98,8 @@ class EvolutionTrainer(Trainer):
     def build(self, seed: int) -> None:
         """Makes every variable and the environments; the graph is traced by the first call."""
         environment, policy = self.environment, self.policy
-        policy.build(environment.observation_space, environment.action_space)
-        if not policy.trainable_variables:
-            raise ConfigurationError(
-                "EvolutionTrainer.policy has no parameters to search for: bind another Policy.head."
-            )
-        self.search.build(flattened([v.value for v in policy.trainable_variables]))
-        self.method.build(self.search, self.steps)
+        self.build_policy()
+        self.method.build(self.search, self.steps, self.horizon)
         self._groups = self._made_groups()
         self._seed = tf.constant(stream(seed))
         # With Gymnasium environments, XLA compiles the code between their steps piece by piece.
@@ -110,6 +108,17 @@ class EvolutionTrainer(Trainer):
         self._act = function(populations.members_act(policy), not whole)
         self._learn = function(self._learned, not whole)
         self._whole = function(self._one_generation, whole)
+
+    def build_policy(self) -> dict[str, Any]:
+        """Makes the policy and the search distribution; see ``Trainer.build_policy``."""
+        environment, policy = self.environment, self.policy
+        policy.build(environment.observation_space, environment.action_space)
+        if not policy.trainable_variables:
+            raise ConfigurationError(
+                "EvolutionTrainer.policy has no parameters to search for: bind another Policy.head."
+            )
+        self.search.build(flattened([v.value for v in policy.trainable_variables]))
+        return {"search": self.search, "steps": self.steps} | self._statistics()
 
     def iterate(self, limit: int) -> Report:
         """Plays and learns from one generation; see ``Trainer.iterate``."""
@@ -128,21 +137,24 @@ class EvolutionTrainer(Trainer):
         self._assign_mean()
         yield ""
 
-    def restored(self) -> None:
+    def restored(self, saved: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Gives ``policy`` the mean of the search distribution."""
+        del saved
         self._assign_mean()
 
     def trackables(self) -> dict[str, Any]:
         """Returns the search distribution, the optimizer, the counters and running statistics."""
-        statistics = {
-            f"leaf{i}": variable for i, variable in enumerate(self.policy.non_trainable_variables)
-        }
         return {
             "search": self.search,
             "method": self.method,
             "steps": self.steps,
             "generation": self.generation,
-        } | ({"statistics": statistics} if statistics else {})
+        } | self._statistics()
+
+    def _statistics(self) -> dict[str, Any]:
+        variables = self.policy.non_trainable_variables
+        leaves = {f"leaf{i}": variable for i, variable in enumerate(variables)}
+        return {"statistics": leaves} if leaves else {}
 
     def close(self) -> None:
         """Closes the environments of all members."""

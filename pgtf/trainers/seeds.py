@@ -1,9 +1,10 @@
-"""Many seeds of one run as one program: their weights are stacked and learn side by side."""
+"""Many seeds of one run as one program: their weights are stacked and learn in parallel."""
 
 import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -42,9 +43,9 @@ class SeedsTrainer(Trainer):
     run with ``train.seed + i`` learns alone, up to rounding.
 
     Args:
-        make: makes what one seed runs, a ``SynchronousTrainer`` that is not built.
+        make: makes the ``SynchronousTrainer`` of one seed, not built.
         num_seeds: S.
-        total_steps: after which a seed stands still while the others catch up.
+        total_steps: after which a seed waits for the others.
 
     Raises:
         ConfigurationError: the trainer cannot be vectorised over seeds.
@@ -75,6 +76,7 @@ class SeedsTrainer(Trainer):
         self.policy = trainer.policy
         self.environment = trainer.environment
         self.compilation = trainer.compilation
+        self.horizon = trainer.horizon
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     def build(self, seed: int) -> None:
@@ -119,7 +121,7 @@ class SeedsTrainer(Trainer):
         self._several = self.compilation.function(self._iterate_several)
 
     def iterate(self, limit: int) -> Report:
-        """Trains every seed for a moment; see ``Trainer.iterate``."""
+        """Trains every seed for about 0.1 s; see ``Trainer.iterate``."""
         count, scalars, episodes, advantage = self.compilation.run(
             lambda: self._several(tf.constant(limit, tf.int64))
         )
@@ -171,6 +173,15 @@ class SeedsTrainer(Trainer):
     @property
     def _own_statistics(self) -> list[keras.Variable]:
         return [*self.learner.statistics, *self.environment.variables]
+
+    def saving(self) -> dict[str, Any]:
+        """Returns the last episodes of each seed."""
+        return {"episodes": [list(window.rows) for window in self._windows]}
+
+    def restored(self, saved: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Goes on with the last episodes of each seed."""
+        if "episodes" in saved:
+            self._windows = [EpisodeWindow(rows) for rows in saved["episodes"]]
 
     def _start(self) -> Carry:
         seeds = tf.map_fn(

@@ -1,6 +1,8 @@
-"""A2C and its relatives: B environments in step, one update for each rollout."""
+"""A2C and its relatives: B environments in lockstep, one update for each rollout."""
 
 import functools
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import gin
@@ -31,17 +33,17 @@ _COPIES_TO_TAPE = 24
 
 @gin.register
 class SynchronousTrainer(Trainer):
-    """Collects a rollout of every environment, updates, and begins again.
+    """Alternates between a rollout of every environment and an update.
 
-    Rollout and update are one graph, and several iterations are one call into it, so that Python
-    is entered only to step Gymnasium environments.
+    Rollout and update are one graph, and one call runs several iterations, so Python only steps
+    Gymnasium environments.
 
     Args:
         learner: policy, critic, baseline and how they learn.
         environment: B environments.
         rollout: ``Rollouts`` of T steps, or whole ``Episodes``.
-        jit_compile: whether XLA compiles acting and learning; it pays for small dense networks and
-            costs for convolutions.
+        jit_compile: whether XLA compiles acting and learning; faster for small dense networks,
+            slower for convolutions.
     """
 
     learner: Learner
@@ -59,6 +61,7 @@ class SynchronousTrainer(Trainer):
         self.compilation = Compilation(jit_compile, "SynchronousTrainer.jit_compile")
         self.policy = self.learner.policy
         self.steps = self.learner.steps
+        self.horizon = self.learner.horizon
 
     def build(self, seed: int) -> None:
         """Makes every variable, starts the environments and traces the graph."""
@@ -80,6 +83,11 @@ class SynchronousTrainer(Trainer):
             self._saved_carry = [tf.Variable(leaf) for leaf in tf.nest.flatten(self._carry)]
         self._trace()
 
+    def build_policy(self) -> dict[str, Any]:
+        """Makes the learner's variables; see ``Trainer.build_policy``."""
+        self.learner.build(self.environment.observation_space, self.environment.action_space)
+        return {"learner": self.learner}
+
     def _trace(self) -> None:
         function = self.compilation.function
         act = functools.partial(self.policy.act, with_log_prob=self.learner.uses_behaviour)
@@ -94,16 +102,18 @@ class SynchronousTrainer(Trainer):
         if static:
             self._several = function(self._iterate_several, self.environment.compiled)
 
-    def saving(self) -> None:
-        """Copies where compiled environments stand into the checkpoint's variables."""
+    def saving(self) -> dict[str, Any]:
+        """Copies the state of compiled environments into the checkpoint's variables."""
         for variable, value in zip(self._saved_carry, tf.nest.flatten(self._carry), strict=False):
             variable.assign(value)
+        return {}
 
-    def restored(self) -> None:
-        """Goes on where compiled environments stood.
+    def restored(self, saved: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Restores the state of compiled environments.
 
-        Others start new episodes, with another seed than the first ones had.
+        Others start new episodes, with a seed that was not used before.
         """
+        del saved
         if self._saved_carry:
             self._carry = tf.nest.pack_sequence_as(
                 self._carry, [tf.identity(variable) for variable in self._saved_carry]
@@ -139,7 +149,7 @@ class SynchronousTrainer(Trainer):
         )
 
     def warnings(self) -> list[str]:
-        """Returns what the rollout says about the returns; see ``Trainer.warnings``."""
+        """Returns the rollout's warnings about the returns; see ``Trainer.warnings``."""
         return self.rollout.warnings(self.learner.objective.returns)
 
     def trackables(self) -> dict[str, Any]:
@@ -184,7 +194,7 @@ class SynchronousTrainer(Trainer):
         return self._learned(carry, trajectory, finished, scalars, loss.targets)
 
     def _update(self, played: Played, seed: tf.Tensor) -> tuple[Any, ...]:
-        """Learns from a rollout of environments that XLA has no part in."""
+        """Learns from a rollout of environments that are not compiled."""
         carry, trajectory, finished = assembled(played)
         scalars, targets = self.learner.update(trajectory, seed)
         return self._learned(carry, trajectory, finished, scalars, targets)

@@ -1,7 +1,8 @@
-"""A3C: threads that learn side by side for shared parameters."""
+"""A3C: threads that train shared parameters in parallel."""
 
 import queue
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import gin
@@ -22,6 +23,7 @@ from pgtf.rollouts.collector import stream
 from pgtf.rollouts.episodes import Episodes
 from pgtf.rollouts.exploration import Exploration
 from pgtf.rollouts.steps import Rollouts
+from pgtf.rollouts.window import EpisodeWindow
 from pgtf.trainers.a3c.crew import Crew
 from pgtf.trainers.a3c.shared import SharedLearner
 from pgtf.trainers.a3c.worker import Outcome, Worker
@@ -35,23 +37,23 @@ _STATISTICS = ("shared", "per_worker")
 class AsynchronousTrainer(Trainer):
     """Asynchronous advantage actor-critic (Mnih et al. 2016, arXiv:1602.01783, algorithm S3).
 
-    Each worker is a Python thread that copies θ to θ′, collects a rollout with θ′ in environments
-    of its own, differentiates by θ′ and applies the gradients to the shared θ, without waiting for
-    the others. All of that is one call into TensorFlow, many times over, so that threads meet at
-    Python's lock only where Python environments take their steps. TensorFlow computes for no more
-    workers at a time than it has inter-op threads, which ``runtime`` sees to.
+    Each worker is a Python thread that copies θ to θ′, collects a rollout with θ′ in its own
+    environments, differentiates with respect to θ′ and applies the gradients to the shared θ,
+    without waiting for the others. One call into TensorFlow runs several such turns, so threads
+    contend for Python's lock only where Python environments step. TensorFlow serves only as many
+    workers at a time as it has inter-op threads; ``runtime`` sets their number.
 
     Writing one variable is atomic. Between two variables, and between an optimizer's statistics and
-    what they move, other workers may come in, as in the paper; ``lock`` keeps updates apart, though
-    a copy of θ may still fall into one. The counter T loses no step. Between two calls of
-    ``iterate`` all workers are parked after an update, so that a checkpoint and an evaluation see
-    weights, statistics and T of one moment, and no update half applied. T passes the limit by less
-    than one rollout of each worker.
+    the weights they move, other workers may interleave, as in the paper; ``lock`` serialises the
+    updates, though a copy of θ may still overlap with one. The counter T loses no step. Between two
+    calls of ``iterate`` all workers are parked after an update, so a checkpoint and an evaluation
+    see weights, statistics and T of one moment, and no update half applied. T passes the limit by
+    less than one rollout of each worker.
 
-    One worker learns what a ``SynchronousTrainer`` does, bit for bit where the same operations
-    run; XLA and TensorFlow's arithmetic optimizer group them otherwise and round otherwise. With
-    more workers, two runs of one seed differ. A ``Regression`` takes its steps on the shared
-    variables, and running statistics may lose what two workers add at the same moment.
+    One worker learns what a ``SynchronousTrainer`` does, bit for bit where the same operations run;
+    XLA and TensorFlow's arithmetic optimizer may group and round them differently. With more
+    workers, two runs of one seed differ. A ``Regression`` takes its steps on the shared variables,
+    and running statistics may lose a contribution when two workers add at the same moment.
 
     Args:
         learner: policy, critic, baseline and how they learn.
@@ -61,13 +63,13 @@ class AsynchronousTrainer(Trainer):
         statistics: of the optimizer: 'shared' between the workers, or 'per_worker' (section 4 of
             the paper compares them).
         lock: whether updates wait for each other.
-        exploration: makes the workers' policies differ; None for the policy as it is.
+        exploration: makes the workers' policies differ; None for none.
         entropy_coefficients: β of each worker in place of ``Learner.entropy_bonus``, numbers or
             Keras schedules over environment steps; worker i takes number i modulo their count.
-        max_environment_failures: exceptions of environments, since the run was started or resumed,
-            after which it still goes on, with that worker's environment made anew.
-        jit_compile: whether XLA compiles acting and the gradients; it pays for small dense networks
-            and costs for convolutions.
+        max_environment_failures: how many exceptions of environments, since the run was started or
+            resumed, it survives; each time that worker's environment is rebuilt.
+        jit_compile: whether XLA compiles acting and the gradients; faster for small dense networks,
+            slower for convolutions.
 
     Raises:
         ConfigurationError: a number is out of range.
@@ -119,13 +121,14 @@ class AsynchronousTrainer(Trainer):
         self.compilation = Compilation(jit_compile, "AsynchronousTrainer.jit_compile")
         self.policy = self.learner.policy
         self.steps = self.learner.steps
+        self.horizon = self.learner.horizon
         self._environments = [self.environment]
         self._crew: Crew | None = None
 
     @classmethod
     def needs(cls, bound: Unmade) -> Needs:
-        """Returns a thread for each worker; see ``Trainer.needs``."""
-        return super().needs(bound)._replace(threads=bound.argument("num_workers"))
+        """Returns a thread for each worker; see ``Unmade.needs``."""
+        return bound.needs_of_parts()._replace(threads=bound.argument("num_workers"))
 
     def build(self, seed: int) -> None:
         """Makes every variable and environment and traces every graph; starts no thread yet."""
@@ -134,7 +137,7 @@ class AsynchronousTrainer(Trainer):
         learner.build(environment.observation_space, environment.action_space)
         for optimizer in optimizers[1:]:
             optimizer.build(learner.trainable_variables)
-            OverEnvironmentSteps.install(optimizer, self.steps)
+            OverEnvironmentSteps.install(optimizer, self.steps, self.horizon)
         if not learner.optimization.one_gradient:
             raise ConfigurationError(
                 f"{type(learner.optimization).__name__} takes several steps on a rollout, and A3C's"
@@ -153,7 +156,9 @@ class AsynchronousTrainer(Trainer):
         )
         outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         updates = [shared.updates_with(optimizer) for optimizer in optimizers]
-        coefficients = self.entropy_coefficients
+        bonuses = [EntropyBonus(x) for x in self.entropy_coefficients or ()]
+        for bonus in bonuses:
+            bonus.build(self.horizon)
         workers = []
         for i in range(self.num_workers):
             if i:
@@ -165,13 +170,18 @@ class AsynchronousTrainer(Trainer):
                 shared,
                 updates[i % len(updates)],
                 self.exploration.level(i) if self.exploration else 0.0,
-                EntropyBonus(coefficients[i % len(coefficients)]) if coefficients else None,
+                bonuses[i % len(bonuses)] if bonuses else None,
                 stream(seed, i),
                 outcomes,
             )
             workers.append(worker)
         self._crew = Crew(workers, outcomes, shared.stop, self.max_environment_failures)
         self._own_optimizers = {f"worker_{i}": x for i, x in enumerate(optimizers) if i}
+
+    def build_policy(self) -> dict[str, Any]:
+        """Makes the learner's variables and no workers; see ``Trainer.build_policy``."""
+        self.learner.build(self.environment.observation_space, self.environment.action_space)
+        return {"learner": self.learner}
 
     @property
     def crew(self) -> Crew:
@@ -180,10 +190,10 @@ class AsynchronousTrainer(Trainer):
         return self._crew
 
     def iterate(self, limit: int) -> Report:
-        """Lets the workers run for a moment, until all are parked again; see ``Trainer.iterate``.
+        """Runs the workers for about 0.25 s, until all are parked again; see ``Trainer.iterate``.
 
         Raises:
-            EnvironmentFailure: an environment raised, and ``max_environment_failures`` are over; it
+            EnvironmentFailure: an environment raised once more than ``max_environment_failures``;
                 names the worker and the environment.
         """
         return self._report(
@@ -197,18 +207,24 @@ class AsynchronousTrainer(Trainer):
         self.restored()  # The steps of the failed call are lost.
 
     def stop(self) -> None:
-        """Makes the workers park after the rollouts they are in, for good."""
+        """Parks the workers for good after their current rollouts."""
         if self._crew is not None:
             self._crew.stopping = True
 
-    def restored(self) -> None:
+    def saving(self) -> dict[str, Any]:
+        """Returns the last episodes of each worker."""
+        return {"episodes": [list(worker.window.rows) for worker in self.crew.workers]}
+
+    def restored(self, saved: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Starts new episodes, with random streams that were not used before."""
+        for worker, rows in zip(self.crew.workers, saved.get("episodes", ()), strict=False):
+            worker.window = EpisodeWindow(rows)
         for worker in self.crew.workers:
             # A worker's stream moves on with each of its updates and failures.
             worker.restart(int(self.learner.updates + self.crew.failures))
 
     def warnings(self) -> list[str]:
-        """Returns what the rollout says about the returns; see ``Trainer.warnings``."""
+        """Returns the rollout's warnings about the returns; see ``Trainer.warnings``."""
         return self.rollout.warnings(self.learner.objective.returns)
 
     def trackables(self) -> dict[str, Any]:
@@ -226,12 +242,12 @@ class AsynchronousTrainer(Trainer):
             environment.close()
 
     def _make_optimizers(self) -> list[keras.optimizers.Optimizer]:
-        """The learner's optimizer, and with statistics of their own one for each further worker."""
+        """The learner's optimizer, and with 'per_worker' statistics one for each further worker."""
         optimizer = self.learner.optimizer
         if self.statistics == "shared":
             return [optimizer]
         config = optimizer.get_config()
-        # A schedule is handed on as it is, as not all of them can be made from a config.
+        # The schedule object is passed on, because not every schedule can be made from a config.
         if isinstance(config["learning_rate"], dict):
             config["learning_rate"] = optimizer._learning_rate
         copies = [type(optimizer).from_config(dict(config)) for _ in range(1, self.num_workers)]
