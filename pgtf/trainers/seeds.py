@@ -229,7 +229,9 @@ class SeedsTrainer(Trainer):
         with keras.StatelessScope(state_mapping=mapping) as scope:
             with tf.GradientTape() as tape:
                 tape.watch(trainable)
-                acting = TapedActing(objective) if TapedActing.supports(objective) else None
+                # Taped acting leaves no behaviour log-probs.
+                taped = TapedActing.supports(objective) and not learner.uses_behaviour
+                acting = TapedActing(objective) if taped else None
                 behaviour = Behaviour(acting) if acting else self._behaviour()
                 carry, trajectory, finished = self._single.rollout.collect(
                     self.environment, behaviour, carry, seed
