@@ -7,13 +7,16 @@ All of them are the one recursion, backwards in time,
 
 A terminated step bootstraps 0; a truncated one bootstraps the value of its true successor and cuts
 the trace, so that nothing of the next episode leaks into this one. Shapes: T steps of B
-environments, time-major. Values are constants here: no gradient flows through a return.
+environments, time-major. Values are constants here: no gradient flows through a return. Static
+shapes that do not fit raise a ValueError while tracing.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+
+from pgtf.shapes import check_alike, check_values
 
 _UNROLLED = 32
 
@@ -39,6 +42,7 @@ def lambda_returns(
     Returns:
         [T, B] G_t.
     """
+    check_values(values, reward=reward, terminated=terminated, truncated=truncated)
     values = tf.stop_gradient(values)
     discounts = discount * (1.0 - tf.cast(terminated, tf.float32))
     lambdas = lambda_ * (1.0 - tf.cast(terminated | truncated, tf.float32))
@@ -73,6 +77,7 @@ def n_step_returns(
     Returns:
         [T, B] G_t.
     """
+    check_values(values, reward=reward, terminated=terminated, truncated=truncated)
     values = tf.stop_gradient(values)
     discounts = discount * (1.0 - tf.cast(terminated, tf.float32))
     cut = terminated | truncated
@@ -98,6 +103,7 @@ def discounted_returns(
     Returns:
         [T, B] G_t.
     """
+    check_alike(reward=reward, terminated=terminated, truncated=truncated)
     nothing = tf.zeros_like(tf.concat([reward, reward[-1:]], axis=0))
     return lambda_returns(reward, terminated, truncated, nothing, discount, 1.0)
 
@@ -120,6 +126,7 @@ def whole_returns(
     Returns:
         [T, B]; sums begin where the rollout does.
     """
+    check_alike(reward=reward, terminated=terminated, truncated=truncated)
 
     def add(before: tf.Tensor, row: tuple[tf.Tensor, ...]) -> tf.Tensor:
         r, ended = row
@@ -142,6 +149,7 @@ def completed(terminated: tf.Tensor, truncated: tf.Tensor) -> tf.Tensor:
     Returns:
         [T, B] float32; 0 on the unfinished tail of each column.
     """
+    check_alike(terminated=terminated, truncated=truncated)
     ended = tf.cast(terminated | truncated, tf.float32)
     return tf.minimum(tf.cumsum(ended, axis=0, reverse=True), 1.0)
 

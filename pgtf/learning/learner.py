@@ -289,9 +289,12 @@ class Learner(tf.Module):
         if self.baseline is not None:
             self.baseline.update(fresh, targets.returns, targets.mask)
         self.policy.network.adapt(fresh.acted_on, fresh.mask)
+        # Each network once, whichever parts share it.
+        adapted = [self.policy.network]
         for part in self.objective.regressors:
-            if part.network is not self.policy.network:
+            if all(part.network is not network for network in adapted):
                 part.adapt(fresh, fresh.mask)
+                adapted.append(part.network)
 
 
 def _unique(variables: Iterable[keras.Variable]) -> list[keras.Variable]:
