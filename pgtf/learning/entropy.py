@@ -1,8 +1,9 @@
 """The entropy bonus β H(π(· | s))."""
 
 import gin
-import keras
 import tensorflow as tf
+
+from pgtf.learning.schedules import Scheduled, scheduled
 
 
 @gin.register
@@ -13,11 +14,9 @@ class EntropyBonus:
         coefficient: β; a number or scalar, or a Keras schedule over environment steps.
     """
 
-    def __init__(self, coefficient: float | keras.optimizers.schedules.LearningRateSchedule = 0.01):
+    def __init__(self, coefficient: Scheduled = 0.01):
         self._coefficient = coefficient
 
     def coefficient(self, steps: tf.Tensor) -> tf.Tensor:
         """Returns β after this many environment steps, a scalar."""
-        if callable(self._coefficient):
-            return tf.cast(self._coefficient(steps), tf.float32)
-        return tf.convert_to_tensor(self._coefficient, tf.float32)
+        return scheduled(self._coefficient, steps)

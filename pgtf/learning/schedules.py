@@ -5,6 +5,16 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+# A number or scalar, or a Keras schedule over environment steps.
+Scheduled = float | keras.optimizers.schedules.LearningRateSchedule
+
+
+def scheduled(value: Any, steps: tf.Tensor) -> tf.Tensor:
+    """Returns a ``Scheduled`` number after this many environment steps, a float32 scalar."""
+    if callable(value):
+        return tf.cast(value(steps), tf.float32)
+    return tf.convert_to_tensor(value, tf.float32)
+
 
 class OverEnvironmentSteps(keras.optimizers.schedules.LearningRateSchedule):
     """Evaluates another schedule at the number of environment steps instead of updates.
@@ -30,7 +40,7 @@ class OverEnvironmentSteps(keras.optimizers.schedules.LearningRateSchedule):
 
     def at(self, steps: tf.Tensor) -> tf.Tensor:
         """Returns the value after this many environment steps."""
-        return tf.cast(self._schedule(steps), tf.float32)
+        return scheduled(self._schedule, steps)
 
     @classmethod
     def install(cls, optimizer: keras.optimizers.Optimizer, steps: tf.Variable) -> None:

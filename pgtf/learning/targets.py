@@ -15,14 +15,15 @@ class Targets(NamedTuple):
         estimate: [T, B] what multiplies ∇ log π before a baseline is subtracted.
         advantage: [T, B] A_t, the estimate minus the baseline.
         weight: [T, B] of each step in the sums of the loss; 0 on steps that are not learned from.
-        share: [B] of each environment in what the sums are divided by (steps, or trajectories).
+        share: [B] of each environment in what the sums are divided by (steps, or trajectories);
+            () of a minibatch of steps.
     """
 
     returns: tf.Tensor
     estimate: tf.Tensor
     advantage: tf.Tensor
     weight: tf.Tensor
-    share: tf.Tensor
+    share: Any
 
     @property
     def mask(self) -> tf.Tensor:
@@ -37,7 +38,8 @@ class Batch(NamedTuple):
         observation: nest of [..., *shape], the observations that were acted on.
         action: nest of [..., *shape].
         log_prob: [...] of the behaviour policy; () where no part asked for it.
-        values: [...] predicted by the critic when the targets were made; () without a critic.
+        values: what each of the objective's regressors predicted when the targets were made, a
+            tuple of [...]; () where they are what is predicted now.
         targets: of these steps; () where only predictions are asked for.
         first: [...] bool, rows before which memory starts afresh.
         memory: of the policy's network before the first row; () without memory.
