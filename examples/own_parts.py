@@ -60,7 +60,7 @@ class LinearBaseline(pgtf.Baseline):
         self.value.build(observation_space, action_space)
 
     def values(self, trajectory, estimates, policy, seed):
-        return self.value.predict(trajectory)
+        return self.value.predict(pgtf.Batch.whole(trajectory))
 
 
 parser = argparse.ArgumentParser(description=__doc__)

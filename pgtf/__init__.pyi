@@ -20,6 +20,7 @@ from pgtf.environments.compiled.tensorflow_environment import (
 )
 from pgtf.environments.environment import Environment as Environment
 from pgtf.environments.gym import GymEnvironment as GymEnvironment
+from pgtf.environments.hosted import HostedEnvironment as HostedEnvironment
 from pgtf.errors import ConfigurationError as ConfigurationError
 from pgtf.errors import TrainingError as TrainingError
 from pgtf.evolution.methods import CrossEntropyMethod as CrossEntropyMethod

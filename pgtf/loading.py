@@ -53,6 +53,6 @@ def _remade(run: Path, seed: int) -> NumpyPolicy:
         policy, environment = trainer.policy, trainer.environment
         spaces = (environment.observation_space, environment.action_space)
         graph = acting_graph(policy, *spaces)
-        for function in (graph.greedy, graph.sampled):
+        for function in (graph.greedy, graph.sampled, graph.initial_memory):
             function.get_concrete_function()
         return live_policy(graph, policy, *spaces)

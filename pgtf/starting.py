@@ -59,7 +59,7 @@ def train_from_python(
         bindings: on top of the files: a mapping such as ``{"Learner.discount": 0.9}``, or gin text
             such as ``["Policy.head = @Beta()"]``.
         logdir: the run folder; one with a checkpoint resumes. None for a new one.
-        name: of the run, in the default run folder, in place of the last gin file's.
+        name: of the run, in the default run folder, in place of its further files and bindings.
         macros: bound on top of the files, such as ``NUM_ENVS=16``.
 
     Raises:
@@ -115,7 +115,7 @@ def train_files(
         logdir: the run folder, or None for a new one.
         command: what was called, for ``command.txt``.
         source: what messages call a parameter.
-        name: of the run, or None for the last gin file's.
+        name: of the run, or None for that of its further files and bindings.
         objects: arguments of the ``train`` of gin, in place of what is bound to them.
     """
     with isolated() as built:

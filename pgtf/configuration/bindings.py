@@ -149,20 +149,30 @@ def hyperparameters(asked: str, operative: str) -> dict[str, bool | float | str]
         operative: gin text, what was used.
     """
     bindings = read_text(asked, "configuration")
-    used = {short(key) for key in read_text(operative, "operative configuration")}
+    used = used_keys(operative)
     table: dict[str, bool | float | str] = {}
     for key, binding in bindings.items():
         if "." not in key or short(key) not in used:
             continue
-        text = binding.value
-        while text.startswith("%") and text[1:] in bindings:
-            text = bindings[text[1:]].value
+        text = _resolved(binding.value, bindings)
         try:
             value = ast.literal_eval(text)
         except (ValueError, SyntaxError):
             value = text
         table[short(key)] = value if isinstance(value, bool | int | float) else str(value)
     return table
+
+
+def used_keys(operative: str) -> set[str]:
+    """Returns the short keys of bindings that an operative configuration shows to be in use.
+
+    A part that is made in a scope, as a macro's reference is, uses bindings without it, too.
+    """
+    used = set()
+    for key in read_text(operative, "operative configuration"):
+        *scopes, selector = short(key).split("/")
+        used |= {"/".join([*scopes[i:], selector]) for i in range(len(scopes) + 1)}
+    return used
 
 
 def short(key: str) -> str:

@@ -24,6 +24,7 @@ from pgtf.configuration.bindings import (
     read_text,
     shipped_files,
     short,
+    used_keys,
 )
 from pgtf.errors import ConfigurationError, TrainingError
 
@@ -51,6 +52,8 @@ def register_keras() -> None:
             if inspect.isclass(item) and issubclass(item, base) and item is not base
         }
         for name, item in classes.items():
+            if any(part.__name__ == name for part in item.__subclasses__()):
+                continue  # A part of pgtf extends it, such as PolynomialDecay.
             if name in binding_types.names():  # A part of pgtf has the name, such as Constant.
                 name += base.__name__
             gin.external_configurable(item, name=name, module=module.__name__)
@@ -81,7 +84,7 @@ class Configuration:
 
         Those of pgtf's own files are left over wherever a derived file swaps a part.
         """
-        used = {short(key) for key in read_text(gin.operative_config_str(), "operative")}
+        used = used_keys(gin.operative_config_str())
         return [
             f"{binding.place}: nothing uses {binding.key}.{did_you_mean(short(binding.key), used)}"
             for binding in self.bindings.values()

@@ -108,3 +108,13 @@ def isolated() -> Iterator[Callable[[], None]]:
             yield configuring.close
         finally:
             _CURRENT.reset(token)
+
+
+@contextlib.contextmanager
+def own_singletons() -> Iterator[None]:
+    """A context in which ``gin.singleton`` makes everything afresh, for a second set of parts."""
+    token = _CURRENT.set(dataclasses.replace(_CURRENT.get(), singletons={}))
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)

@@ -1,15 +1,18 @@
 """Parts that are bound but not made yet, and what they need of TensorFlow.
 
 Making a part makes variables, which starts TensorFlow and with it the thread pools. What a part
-needs of them is therefore asked of its class.
+needs of them is therefore asked of its class: ``needs(bound)``, a class method that gets the
+``Unmade``. One without it needs what the parts bound to it need.
 """
 
 import inspect
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import gin
 
 from pgtf.configuration import types as binding_types
+
+_SINGLETON = gin.config._REGISTRY.get_match("gin.singleton").wrapped
 
 
 class Needs(NamedTuple):
@@ -18,10 +21,12 @@ class Needs(NamedTuple):
     Attributes:
         threads: calls into TensorFlow from threads of their own.
         copies: compiled environments that one operation steps.
+        convolves: whether there are convolutions, which threads can share.
     """
 
     threads: int = 1
     copies: int = 0
+    convolves: bool = False
 
 
 class Unmade:
@@ -51,28 +56,41 @@ class Unmade:
             return default
         return parameter.default
 
-    def part(self, name: str) -> Optional["Unmade"]:
-        """Returns the part that is bound to a parameter, or None."""
-        return _unmade(self.argument(name), self._scopes)
+    def needs(self) -> Needs:
+        """Returns what the class states in ``needs``, else what the parts bound to it need."""
+        stated = getattr(self.kind, "needs", None)
+        return self.needs_of_parts() if stated is None else stated(self)
+
+    def needs_of_parts(self) -> Needs:
+        """Returns what all parts that are bound to parameters need together."""
+        together = Needs()
+        for name in binding_types.parameters(self._selector):
+            part = _unmade(self.argument(name), self._scopes)
+            if part is not None:
+                needs = part.needs()
+                together = Needs(
+                    max(together.threads, needs.threads),
+                    max(together.copies, needs.copies),
+                    together.convolves or needs.convolves,
+                )
+        return together
 
 
-def bound_part(key: str) -> Unmade | None:
-    """Returns the part that is bound to ``Selector.parameter``, or None."""
+def needs_of(key: str) -> Needs:
+    """Returns what the part that is bound to ``Selector.parameter`` needs."""
     try:
-        value = gin.query_parameter(key)
+        part = _unmade(gin.query_parameter(key), ())
     except ValueError:
-        return None
-    return _unmade(value, ())
+        return Needs()
+    return Needs() if part is None else part.needs()
 
 
 def _unmade(value: Any, scopes: tuple[str, ...]) -> Unmade | None:
     value = binding_types.followed(value)
     if not isinstance(value, gin.config.ConfigurableReference) or not value.evaluate:
         return None
+    if value.configurable.wrapped is _SINGLETON:
+        with gin.config_scope([*scopes, *value.scopes]):
+            constructor = gin.get_bindings("gin.singleton", resolve_references=False)["constructor"]
+        return Unmade(constructor, scopes)
     return Unmade(value, scopes)
-
-
-def needs(part: Unmade | None) -> Needs:
-    """Returns what a part needs, as its class states it in ``needs``."""
-    stated = getattr(part.kind, "needs", None) if part is not None else None
-    return Needs() if stated is None else stated(part)

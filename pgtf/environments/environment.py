@@ -8,7 +8,7 @@ import gymnasium as gym
 import keras
 import tensorflow as tf
 
-from pgtf.configuration.unmade import Needs, Unmade, needs
+from pgtf.configuration.unmade import Needs, Unmade
 from pgtf.environments.groups import BlockGroups, Groups, VectorisedGroups
 from pgtf.errors import ConfigurationError
 from pgtf.trajectory import TimeStep, Trajectory
@@ -38,15 +38,9 @@ class Environment(abc.ABC):
 
     @classmethod
     def needs(cls, bound: Unmade) -> Needs:
-        """Returns what an environment needs of TensorFlow, before it is made.
-
-        Args:
-            bound: what is bound to its parameters.
-        """
-        inner = bound.part("environment")
-        if inner is not None:
-            return needs(inner)
-        return Needs(copies=bound.argument("num_envs", 0) if cls.compiled else 0)
+        """Returns the copies, where they are compiled; see ``Unmade.needs``."""
+        inner = bound.needs_of_parts()
+        return inner._replace(copies=bound.argument("num_envs", 0)) if cls.compiled else inner
 
     @abc.abstractmethod
     def reset(self, seed: tf.Tensor) -> tuple[Any, Any]:

@@ -96,7 +96,10 @@ class HostedEnvironment(Environment):
     def reset(self, seed: tf.Tensor) -> tuple[Any, Any]:
         """Resets every copy, each with a seed of its own (if ``seeds_each``)."""
         leaves = self._numpy(lambda seed: self._host.reset(seed), [seed], with_signals=False)
-        return tf.zeros(()), tf.nest.pack_sequence_as(self._observation_spec, leaves)
+        # The token makes the first step wait for the reset, whoever reads the observation.
+        with tf.control_dependencies(leaves):
+            token = tf.identity(0.0)
+        return token, tf.nest.pack_sequence_as(self._observation_spec, leaves)
 
     def step(self, state: Any, action: Any, held: tf.Tensor | None = None) -> tuple[Any, TimeStep]:
         """Steps every copy; the state is a token, the environments keep their own."""
@@ -111,7 +114,8 @@ class HostedEnvironment(Environment):
             def move(*held_and_action: Any) -> Any:
                 return self._host.step(held_and_action[1:], held_and_action[0])
 
-        *observation, signals = self._numpy(move, inputs, with_signals=True)
+        with tf.control_dependencies([state]):
+            *observation, signals = self._numpy(move, inputs, with_signals=True)
         signals.set_shape((4, self.num_envs))
         reward, terminated, truncated, mask = tf.unstack(signals)
         observation = tf.nest.pack_sequence_as(self._observation_spec, observation)

@@ -11,7 +11,7 @@ from pgtf import losses
 from pgtf.errors import ConfigurationError
 from pgtf.evolution.search import GaussianSearch
 from pgtf.evolution.shaping import centred_ranks
-from pgtf.learning.schedules import OverEnvironmentSteps
+from pgtf.learning.schedules import Horizon, OverEnvironmentSteps
 
 Metrics = dict[str, tf.Tensor]
 
@@ -19,15 +19,17 @@ Metrics = dict[str, tf.Tensor]
 class SearchMethod(tf.Module, abc.ABC):
     """Moves a search distribution towards its fitter members."""
 
-    def build(self, search: GaussianSearch, steps: tf.Variable) -> None:
+    def build(self, search: GaussianSearch, steps: tf.Variable, horizon: Horizon) -> None:
         """Makes every variable.
 
         Args:
             search: the distribution to move, built.
             steps: the variable that counts environment steps, which schedules go by.
+            horizon: of the run, which schedules may go by instead.
         """
         self._search = search
         self._steps = steps
+        self._horizon = horizon
 
     @abc.abstractmethod
     def update(self, members: tf.Tensor, fitness: tf.Tensor) -> Metrics:
@@ -65,13 +67,13 @@ class EvolutionStrategy(SearchMethod):
         self.shaping = shaping
         self.optimizer = optimizer or keras.optimizers.Adam(0.01)
 
-    def build(self, search: GaussianSearch, steps: tf.Variable) -> None:
+    def build(self, search: GaussianSearch, steps: tf.Variable, horizon: Horizon) -> None:
         """Makes the optimizer's variables; see ``SearchMethod.build``."""
-        super().build(search, steps)
+        super().build(search, steps, horizon)
         if self.optimizer.weight_decay and search.scale == "learned":
             self.optimizer.exclude_from_weight_decay(var_list=[search.log_scale])
         self.optimizer.build(search.trainable_variables)
-        OverEnvironmentSteps.install(self.optimizer, steps)
+        OverEnvironmentSteps.install(self.optimizer, steps, horizon)
 
     def gradients(self, members: tf.Tensor, fitness: tf.Tensor) -> list[tf.Tensor]:
         """Estimates −∇U from the members, which an optimizer descends.
@@ -132,6 +134,11 @@ class CrossEntropyMethod(SearchMethod):
         self.step = step
         self.extra_scale = extra_scale
 
+    def build(self, search: GaussianSearch, steps: tf.Variable, horizon: Horizon) -> None:
+        """Takes the distribution and the counters; see ``SearchMethod.build``."""
+        super().build(search, steps, horizon)
+        horizon.follow(self.extra_scale)
+
     def fit(self, members: tf.Tensor, fitness: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Fits a Gaussian to the elite.
 
@@ -168,5 +175,5 @@ class CrossEntropyMethod(SearchMethod):
 
     def _extra_scale(self) -> tf.Tensor:
         if callable(self.extra_scale):
-            return tf.cast(self.extra_scale(self._steps), tf.float32)
+            return self._horizon.value(self.extra_scale, self._steps)
         return tf.convert_to_tensor(self.extra_scale, tf.float32)

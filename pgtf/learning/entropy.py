@@ -2,8 +2,9 @@
 
 import gin
 import tensorflow as tf
+from keras.optimizers.schedules import LearningRateSchedule
 
-from pgtf.learning.schedules import Scheduled, scheduled
+from pgtf.learning.schedules import Horizon, Scheduled
 
 
 @gin.register
@@ -14,9 +15,13 @@ class EntropyBonus:
         coefficient: β; a number or scalar, or a Keras schedule over environment steps.
     """
 
-    def __init__(self, coefficient: Scheduled = 0.01):
-        self._coefficient = coefficient
+    def __init__(self, coefficient: float | LearningRateSchedule = 0.01):
+        self._coefficient = Scheduled(coefficient)
+
+    def build(self, horizon: Horizon) -> None:
+        """Takes the horizon of the run, which schedules may go by."""
+        self._coefficient.build(horizon)
 
     def coefficient(self, steps: tf.Tensor) -> tf.Tensor:
         """Returns β after this many environment steps, a scalar."""
-        return scheduled(self._coefficient, steps)
+        return self._coefficient.at(steps)

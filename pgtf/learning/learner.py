@@ -18,7 +18,7 @@ from pgtf.learning.estimators import LambdaReturn, MonteCarlo, ReturnEstimator
 from pgtf.learning.fitting import JointLoss, Regression
 from pgtf.learning.objective import REDUCTIONS, Objective
 from pgtf.learning.optimization import OneUpdate, Optimization
-from pgtf.learning.schedules import OverEnvironmentSteps
+from pgtf.learning.schedules import Horizon, OverEnvironmentSteps
 from pgtf.learning.surrogates import ScoreFunction, Surrogate
 from pgtf.learning.targets import Batch, Targets
 from pgtf.losses import Scalars
@@ -57,6 +57,7 @@ class Learner(tf.Module):
         objective: the loss, made of these parts.
         steps: counts environment steps; schedules go by it. The trainer moves it.
         updates: counts steps of the optimizer.
+        horizon: how much of the run is over.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class Learner(tf.Module):
         self.optimization = optimization or OneUpdate()
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
         self.updates = tf.Variable(0, dtype=tf.int64, trainable=False, name="updates")
+        self.horizon = Horizon()
         self.objective = Objective(
             policy=self.policy,
             critic=critic,
@@ -146,9 +148,12 @@ class Learner(tf.Module):
                 )
         for regressor, fit in self.separate:
             fit.build(regressor.trainable_variables)
-            OverEnvironmentSteps.install(fit.optimizer, self.steps)
+            OverEnvironmentSteps.install(fit.optimizer, self.steps, self.horizon)
         self.optimizer.build(self.trainable_variables)
-        OverEnvironmentSteps.install(self.optimizer, self.steps)
+        OverEnvironmentSteps.install(self.optimizer, self.steps, self.horizon)
+        self.objective.surrogate.build(self.horizon)
+        if self.objective.entropy_bonus is not None:
+            self.objective.entropy_bonus.build(self.horizon)
         # tf.train.Checkpoint does not look into the lists and dicts of Keras layers: here it does.
         parts = [part for part in (self.policy, self.critic, self.baseline) if part is not None]
         self._weights = _unique(variable for part in parts for variable in part.variables)
@@ -197,8 +202,7 @@ class Learner(tf.Module):
         """
         objective = objective or self.objective
         with tf.GradientTape() as tape:
-            # Values that stand in for variables (pgtf.graph.parameters) are not watched by
-            # themselves.
+            # Values in place of variables (pgtf.graph.parameters) are not watched by themselves.
             tape.watch([variable.value for variable in self.trainable_variables])
             loss = objective.whole_loss(trajectory, seed)
         scalars = loss.scalars | self.measured(trajectory, loss.targets, objective)

@@ -71,7 +71,7 @@ def environments(batch: Batch, index: tf.Tensor) -> Batch:
 
 def _weighted(part: Batch, real: tf.Tensor, batch: Batch) -> Batch:
     """Scales weights to the sum that the whole batch has: a mean stays one over fewer steps."""
-    weight = tf.where(real, part.targets.weight, 0.0)
+    mask, weight = (tf.where(real, x, 0.0) for x in (part.targets.mask, part.targets.weight))
     total = tf.reduce_sum(batch.targets.weight)
     weight *= tf.math.divide_no_nan(total, tf.reduce_sum(weight))
-    return part._replace(targets=part.targets._replace(weight=weight))
+    return part._replace(targets=part.targets._replace(mask=mask, weight=weight))

@@ -159,10 +159,13 @@ class Objective:
         baseline = tf.zeros_like(returns)
         if self.baseline is not None:
             baseline = self.baseline.values(trajectory, forward.estimates, self.policy, seed)
-        weight, share = self.step_weights(trajectory)
-        return Targets(
-            *map(tf.stop_gradient, (returns, estimate, estimate - baseline, weight, share))
-        )
+        mask, (weight, share) = self.learned(trajectory), self.step_weights(trajectory)
+        advantage = estimate - baseline
+        return Targets(*map(tf.stop_gradient, (returns, estimate, advantage, mask, weight, share)))
+
+    def learned(self, trajectory: Trajectory) -> tf.Tensor:
+        """Marks the steps that are learned from: a trajectory to [T, B]."""
+        return trajectory.mask * self.returns.usable(trajectory)
 
     def step_weights(self, trajectory: Trajectory) -> tuple[tf.Tensor, tf.Tensor]:
         """How the loss sums over steps.
@@ -174,7 +177,7 @@ class Objective:
             [T, B] the weight of each step, 0 where it is not learned from, and [B] each
             environment's share of what the sum is divided by (steps, or trajectories).
         """
-        mask = trajectory.mask * self.returns.usable(trajectory)
+        mask = self.learned(trajectory)
         if self.reduction == "sum_over_time":
             weight = losses.sum_over_time(mask, trajectory.time)
             counted = losses.first_steps(mask, trajectory.time)
@@ -193,8 +196,7 @@ class Objective:
         Returns:
             Scalar, and scalars to log by name.
         """
-        returns, _, advantage, weight, _ = batch.targets
-        mask = batch.targets.mask
+        returns, _, advantage, mask, weight, _ = batch.targets
         loss, scalars = self.surrogate.at(self.steps)(
             forward.log_prob, known(batch.log_prob), advantage, weight
         )

@@ -6,10 +6,11 @@ from typing import Any
 
 import gin
 import tensorflow as tf
+from keras.optimizers.schedules import LearningRateSchedule
 
 from pgtf import losses
 from pgtf.errors import ConfigurationError
-from pgtf.learning.schedules import Scheduled, scheduled
+from pgtf.learning.schedules import Horizon, Scheduled
 from pgtf.losses import Scalars
 
 
@@ -38,6 +39,10 @@ class Surrogate(abc.ABC):
             advantage: [...] A, a constant.
             weight: [...] of each step.
         """
+
+    def build(self, horizon: Horizon) -> None:
+        """Takes the horizon of the run, which schedules may go by."""
+        del horizon
 
     def at(self, steps: tf.Tensor) -> "Surrogate":
         """Returns the surrogate with its schedules read after this many environment steps."""
@@ -109,15 +114,20 @@ class ClippedSurrogate(Surrogate):
 
     uses_behaviour = True
 
-    def __init__(self, clip: Scheduled = 0.2):
+    def __init__(self, clip: float | LearningRateSchedule = 0.2):
         if not callable(clip) and not clip > 0:
             raise ConfigurationError(f"ClippedSurrogate.clip must be positive, not {clip}.")
+        self._schedule = Scheduled(clip)
         self._clip: Any = clip
+
+    def build(self, horizon: Horizon) -> None:
+        """Takes the horizon of the run, which the schedule of ε may go by."""
+        self._schedule.build(horizon)
 
     def at(self, steps: tf.Tensor) -> "ClippedSurrogate":
         """Returns the surrogate with ε as it is after this many environment steps."""
         now = copy.copy(self)
-        now._clip = scheduled(self._clip, steps)
+        now._clip = self._schedule.at(steps)
         return now
 
     def __call__(
@@ -139,11 +149,10 @@ def _ratio_scalars(
     log_ratio: tf.Tensor, ratio: tf.Tensor, clipped: tf.Tensor, weight: tf.Tensor
 ) -> Scalars:
     """What is logged of importance weights: means over the steps that are learned from."""
-    mask = tf.cast(weight > 0, tf.float32)
-    mean = losses.mean_over_steps(mask)
+    mean = losses.mean_over_steps(weight)
     return {
-        "approx_kl": losses.kl_estimate(log_ratio, mask),
+        "approx_kl": losses.kl_estimate(log_ratio, weight),
         "clip_fraction": tf.reduce_sum(mean * tf.cast(clipped, tf.float32)),
         "importance_weight_mean": tf.reduce_sum(mean * ratio),
-        "effective_sample_size": losses.effective_sample_size(ratio, mask),
+        "effective_sample_size": losses.effective_sample_size(ratio, weight),
     }

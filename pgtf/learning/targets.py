@@ -14,7 +14,8 @@ class Targets(NamedTuple):
         returns: [T, B] G_t, which critics and baselines are fitted to.
         estimate: [T, B] what multiplies ∇ log π before a baseline is subtracted.
         advantage: [T, B] A_t, the estimate minus the baseline.
-        weight: [T, B] of each step in the sums of the loss; 0 on steps that are not learned from.
+        mask: [T, B]; 0 on steps that are not learned from.
+        weight: [T, B] of each step in the sums of the loss.
         share: [B] of each environment in what the sums are divided by (steps, or trajectories);
             () of a minibatch of steps.
     """
@@ -22,13 +23,9 @@ class Targets(NamedTuple):
     returns: tf.Tensor
     estimate: tf.Tensor
     advantage: tf.Tensor
+    mask: tf.Tensor
     weight: tf.Tensor
     share: Any
-
-    @property
-    def mask(self) -> tf.Tensor:
-        """1 on steps that are learned from, 0 elsewhere, [T, B] float32."""
-        return tf.cast(self.weight > 0, tf.float32)
 
 
 class Batch(NamedTuple):

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pgtf.configuration.unmade import Needs, Unmade
 from pgtf.errors import ConfigurationError
 from pgtf.networks.network import Network
 from pgtf.spaces import largest_byte
@@ -43,6 +44,12 @@ class AtariNetwork(Network):
         self.convolutions = tuple(tuple(layer) for layer in convolutions)
         self.units = units
         self.gain = gain
+
+    @classmethod
+    def needs(cls, bound: Unmade) -> Needs:
+        """Says that there are convolutions; see ``Unmade.needs``."""
+        del bound
+        return Needs(convolves=True)
 
     def build(self, space: gym.Space) -> None:
         """Makes the layers."""

@@ -6,12 +6,15 @@ import gymnasium as gym
 import keras
 import tensorflow as tf
 
+from pgtf.graph.scan import scan
+
 
 class Network(keras.Layer):
     """Maps elements of a space to features.
 
     A network without memory implements ``build`` and ``features``. One with memory implements
-    ``initial_memory``, ``step`` and ``unroll``, which agree: unrolling is stepping T times.
+    ``build``, ``initial_memory`` and ``step``; ``unroll`` steps T times, unless the network has a
+    faster way to the same features.
 
     Attributes:
         space: what it was built for; parts that share a network agree on it.
@@ -43,7 +46,7 @@ class Network(keras.Layer):
             num_envs: B.
 
         Returns:
-            A nest of [B, ...]; () for a network without memory.
+            A nest of [B, ...], the same in every row; () for a network without memory.
         """
         del num_envs
         return ()
@@ -68,8 +71,23 @@ class Network(keras.Layer):
             first: [T, B] bool, rows on which an episode begins and memory starts afresh.
             memory: nest of [B, ...] before row 0.
         """
-        del first, memory
-        return self.features(element)
+        if not tf.nest.flatten(memory):
+            return self.features(element)
+        initial = self.initial_memory(first.shape[1])
+
+        def move(memory: Any, t: Any) -> tuple[Any, tf.Tensor]:
+            memory = tf.nest.map_structure(
+                lambda now, new: tf.where(
+                    tf.reshape(first[t], [-1] + [1] * (len(now.shape) - 1)), new, now
+                ),
+                memory,
+                initial,
+            )
+            features, memory = self.step(tf.nest.map_structure(lambda x: x[t], element), memory)
+            return memory, features
+
+        rows = first.shape[0] if first.shape[0] is not None else tf.shape(first)[0]
+        return scan(move, memory, rows)[1]
 
     @property
     def remembers(self) -> bool:

@@ -1,4 +1,4 @@
-"""A policy as two functions of weights, observation and seed, which TensorFlow can save."""
+"""A policy as functions of weights, observation, memory and seed, which TensorFlow can save."""
 
 import os
 import shutil
@@ -12,19 +12,22 @@ import tensorflow as tf
 
 from pgtf import spaces
 from pgtf.graph.parameters import substituted
-from pgtf.policies.numpy_policy import NumpyPolicy
+from pgtf.policies.decision import Decision
+from pgtf.policies.numpy_policy import Acting, NumpyPolicy
 from pgtf.policies.policy import Policy
 
 
 def acting_graph(
     policy: Policy, observation_space: gym.Space[Any], action_space: gym.Space[Any]
 ) -> tf.Module:
-    """Returns a module with the functions ``greedy`` and ``sampled``.
+    """Returns a module with the functions ``greedy``, ``sampled`` and ``initial_memory``.
 
-    Each maps (weights, observation, seed) to an action that is in the action space:
+    The first two map (weights, observation, memory, seed) to (action, memory), with an action that
+    is in the action space; ``initial_memory`` maps (weights, N) to memory:
 
     - weights: a list of a value for each of ``policy.variables``,
     - observation: a nest of [N, *shape],
+    - memory: a nest of [N, ...], () without memory,
     - seed: int32 [2],
     - action: a nest of [N, *shape].
 
@@ -34,19 +37,28 @@ def acting_graph(
         action_space: the space of one action.
     """
     weights = [tf.TensorSpec(variable.shape, variable.dtype) for variable in policy.variables]
-    signature = [weights, *_signature(observation_space)]
+    memory = policy.initial_memory(1)
+    signature = [weights, *_signature(observation_space, memory)]
 
-    def greedy(weights: list[tf.Tensor], observation: Any, seed: tf.Tensor) -> Any:
-        with substituted(policy.variables, weights):
-            return spaces.bounded(action_space, policy.act_greedily(observation, (), seed).action)
+    def acting(method: Callable[..., Decision]) -> Any:
+        def act(weights: list[tf.Tensor], observation: Any, memory: Any, seed: tf.Tensor) -> Any:
+            with substituted(policy.variables, weights):
+                decision = method(observation, memory, seed)
+            return spaces.bounded(action_space, decision.action), decision.memory
 
-    def sampled(weights: list[tf.Tensor], observation: Any, seed: tf.Tensor) -> Any:
+        return tf.function(act, signature, autograph=False)
+
+    def initial_memory(weights: list[tf.Tensor], count: tf.Tensor) -> Any:
         with substituted(policy.variables, weights):
-            return spaces.bounded(action_space, policy.act(observation, (), seed).action)
+            one = policy.initial_memory(1)
+        return tf.nest.map_structure(lambda x: tf.repeat(x, count, axis=0), one)
 
     module = tf.Module()
-    module.greedy = tf.function(greedy, signature, autograph=False)
-    module.sampled = tf.function(sampled, signature, autograph=False)
+    module.greedy = acting(policy.act_greedily)
+    module.sampled = acting(policy.act)
+    module.initial_memory = tf.function(
+        initial_memory, [weights, tf.TensorSpec((), tf.int32)], autograph=False
+    )
     return module
 
 
@@ -57,7 +69,7 @@ def save_graph(module: tf.Module, folder: Path) -> None:
         ValueError: an operation in it calls Python, which a file cannot hold.
         OSError: it cannot be written.
     """
-    for function in (module.greedy, module.sampled):
+    for function in (module.greedy, module.sampled, module.initial_memory):
         definition = function.get_concrete_function().graph.as_graph_def()
         nodes = [*definition.node, *(n for f in definition.library.function for n in f.node_def)]
         if any("PyFunc" in node.op for node in nodes):
@@ -83,13 +95,11 @@ def live_policy(
         action_space: the space of one action.
     """
 
-    def greedy(observation: Any, seed: tf.Tensor) -> Any:
-        return graph.greedy([v.value for v in policy.variables], observation, seed)
+    def bound(function: Any) -> Callable[..., Any]:
+        return lambda *inputs: function([v.value for v in policy.variables], *inputs)
 
-    def sampled(observation: Any, seed: tf.Tensor) -> Any:
-        return graph.sampled([v.value for v in policy.variables], observation, seed)
-
-    return NumpyPolicy(greedy, sampled, observation_space, action_space)
+    acting = Acting(bound(graph.greedy), bound(graph.sampled), bound(graph.initial_memory))
+    return NumpyPolicy(acting, observation_space, action_space)
 
 
 def saved_policy(
@@ -109,21 +119,26 @@ def saved_policy(
     graph = tf.saved_model.load(str(folder))
     values = [tf.constant(value) for value in weights]
 
-    def bound(function: Any) -> Callable[[Any, tf.Tensor], Any]:
+    def bound(function: Any, signature: list[Any]) -> Callable[..., Any]:
         # The weights as constants of the graph make a call three times faster.
         return tf.function(
-            lambda observation, seed: function(values, observation, seed),
-            _signature(observation_space),
-            autograph=False,
+            lambda *inputs: function(values, *inputs), signature, autograph=False
         ).get_concrete_function()
 
-    return NumpyPolicy(bound(graph.greedy), bound(graph.sampled), observation_space, action_space)
+    initial = bound(graph.initial_memory, [tf.TensorSpec((), tf.int32)])
+    signature = _signature(observation_space, initial(tf.constant(1)))
+    acting = Acting(bound(graph.greedy, signature), bound(graph.sampled, signature), initial)
+    return NumpyPolicy(acting, observation_space, action_space)
 
 
-def _signature(observation_space: gym.Space[Any]) -> list[Any]:
-    """Specifications of a batch of observations and of a seed."""
-    batch = tf.nest.map_structure(
-        lambda spec: tf.TensorSpec((None, *spec.shape), spec.dtype),
-        spaces.specification(observation_space),
+def _signature(observation_space: gym.Space[Any], memory: Any) -> list[Any]:
+    """Specifications of a batch of observations, of the memory and of a seed."""
+
+    def of_any_number(spec: Any, shape: Any) -> tf.TensorSpec:
+        return tf.TensorSpec((None, *shape), spec.dtype)
+
+    observations = tf.nest.map_structure(
+        lambda spec: of_any_number(spec, spec.shape), spaces.specification(observation_space)
     )
-    return [batch, tf.TensorSpec((2,), tf.int32)]
+    memories = tf.nest.map_structure(lambda x: of_any_number(x, x.shape[1:]), memory)
+    return [observations, memories, tf.TensorSpec((2,), tf.int32)]

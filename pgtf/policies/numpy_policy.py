@@ -1,9 +1,8 @@
 """A policy for use outside TensorFlow: NumPy observations in, the environment's actions out."""
 
-import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -13,17 +12,31 @@ from gymnasium import spaces
 from pgtf.spaces import specification
 
 
+class Acting(NamedTuple):
+    """What a ``NumpyPolicy`` acts by, functions of batches of N.
+
+    Attributes:
+        greedy: maps observations, memory and a seed, int32 [2], to actions of the space and memory.
+        sampled: does so with samples.
+        initial_memory: maps N to the memory at the start of an episode.
+    """
+
+    greedy: Callable[..., Any]
+    sampled: Callable[..., Any]
+    initial_memory: Callable[..., Any]
+
+
 class NumpyPolicy:
     """Maps observations to actions: ``action = policy(observation)``.
 
     One observation gives one action, as ``env.step`` takes it: within a Box's bounds, an ``int`` of
     a Discrete space, a dict or tuple where the space is one. A batch [N, …] gives a batch, as
-    ``envs.step`` of a vector environment takes it. Threads may share an instance; they then share
-    its stream of random numbers.
+    ``envs.step`` of a vector environment takes it. A policy with memory remembers the calls since
+    the last ``reset``, or since another number of observations came in. Threads may share an
+    instance, and then share its memory and its stream of random numbers.
 
     Args:
-        greedy: maps a nest of observations [N, …] and a seed, int32 [2], to actions of the space.
-        sampled: does so with a sample.
+        acting: the functions it acts by.
         observation_space: the space of one observation.
         action_space: the space of one action.
         seed: of sampled actions.
@@ -31,18 +44,16 @@ class NumpyPolicy:
 
     def __init__(
         self,
-        greedy: Callable[[Any, tf.Tensor], Any],
-        sampled: Callable[[Any, tf.Tensor], Any],
+        acting: Acting,
         observation_space: gym.Space[Any],
         action_space: gym.Space[Any],
         seed: int = 0,
     ):
         self.observation_space = observation_space
         self.action_space = action_space
-        self._greedy = greedy
-        self._sampled = sampled
+        self._acting = acting
         self._specification = specification(observation_space)
-        self._reset = threading.Lock()
+        self._turn = threading.Lock()
         self.reset(seed)
 
     def reset(self, seed: int | None = None) -> None:
@@ -51,9 +62,10 @@ class NumpyPolicy:
         Args:
             seed: also starts the stream of sampled actions afresh; None goes on with it.
         """
-        if seed is not None:
-            with self._reset:
-                self._seed, self._calls = seed, itertools.count()
+        with self._turn:
+            self._memory: tuple[int, Any] | None = None
+            if seed is not None:
+                self._seed, self._calls = seed, 0
 
     def __call__(self, observation: Any, greedy: bool = True) -> Any:
         """Returns the action for one observation, or the actions for a batch of them.
@@ -87,11 +99,20 @@ class NumpyPolicy:
             arrays.append(tf.constant(array))
         if len(sizes) > 1:
             raise ValueError("the parts of the observation are batches of different sizes.")
-        with self._reset:
-            seed = tf.constant([self._seed, next(self._calls)], tf.int32)
-        act = self._greedy if greedy else self._sampled
-        action = act(tf.nest.pack_sequence_as(self._specification, arrays), seed)
+        observations = tf.nest.pack_sequence_as(self._specification, arrays)
+        action = self._act(len(arrays[0]), observations, greedy)
         return _element(self.action_space, action, single=None in sizes)
+
+    def _act(self, count: int, observations: Any, greedy: bool) -> Any:
+        act = self._acting.greedy if greedy else self._acting.sampled
+        with self._turn:
+            if self._memory is None or self._memory[0] != count:
+                self._memory = count, self._acting.initial_memory(tf.constant(count))
+            seed = tf.constant([self._seed, self._calls], tf.int32)
+            action, memory = act(observations, self._memory[1], seed)
+            self._memory = count, memory
+            self._calls += 1
+        return action
 
 
 def _leaves(space: gym.Space[Any], element: Any, name: str) -> list[tuple[str, Any]]:

@@ -61,8 +61,11 @@ class Checkpoints:
         if (folder / "best" / "score.json").exists():
             self.best_score = json.loads((folder / "best" / "score.json").read_text())["score"]
 
-    def restore(self) -> dict[str, Any] | None:
+    def restore(self, partial: bool = False) -> dict[str, Any] | None:
         """Restores the last checkpoint; an older one, with a warning, where that is damaged.
+
+        Args:
+            partial: whether checkpoints hold more than the trackables.
 
         Returns:
             The values that were saved with it, or None where there is no checkpoint.
@@ -74,7 +77,11 @@ class Checkpoints:
         damaged = ""
         for path in reversed(self._manager.checkpoints):
             try:
-                self._checkpoint.restore(path).assert_consumed()
+                status = self._checkpoint.restore(path)
+                if partial:
+                    status.assert_existing_objects_matched().expect_partial()
+                else:
+                    status.assert_consumed()
             except _UNREADABLE as error:
                 damaged = damaged or f"{path} cannot be read: {_first_line(error)}"
                 continue

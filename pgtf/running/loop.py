@@ -53,7 +53,9 @@ class Loop:
         self._checkpoints = Checkpoints(folder.checkpoints, trainer.trackables(), trainer.steps)
         saved = self._checkpoints.restore()
         if saved is not None:
-            trainer.restored()
+            trainer.restored(saved.get("trainer", {}))
+        ended = trainer.horizon.resume((saved or {}).get("horizon"), total_steps, self._steps)
+        self._without_schedules = ended and self._steps < total_steps
         self._window = EpisodeWindow((saved or {}).get("episodes", ()))
         self._earlier_seconds = (saved or {}).get("wall_seconds", 0.0)
         self._first = self._steps
@@ -94,6 +96,11 @@ class Loop:
         """
         verb = f"Resuming at {self._first:,} steps" if self._resumed else "Training"
         display.say(f"{verb}: {self._folder.path}")
+        if self._without_schedules:
+            display.say(
+                "Schedules over the run have ended, and keep their last values for the added steps;"
+                " for longer ones start a new run with this train.total_steps."
+            )
         try:
             rate = self._train(interruption, display)
             scores: dict[str, Score] = {}
@@ -254,8 +261,12 @@ class Loop:
 
     def _save(self) -> None:
         self._writer.flush()
-        values = {"episodes": list(self._window.rows), "wall_seconds": self._seconds}
-        self._trainer.saving()
+        values = {
+            "episodes": list(self._window.rows),
+            "wall_seconds": self._seconds,
+            "horizon": self._trainer.horizon.state(),
+            "trainer": self._trainer.saving(),
+        }
         variables = self._trainer.policy.variables
         policies = {
             member: [variable.numpy() for variable in variables]

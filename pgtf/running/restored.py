@@ -47,10 +47,9 @@ def restored_trainer(
     num_seeds = configuration.bound("train.num_seeds", 1)
     if num_seeds > 1:
         trainer = SeedsTrainer(lambda: configuration.bound("train.trainer", None), num_seeds, 0)
-    trainer.build(0)
-    checkpoints = Checkpoints(logdir / "checkpoints", trainer.trackables(), trainer.steps)
+    checkpoints = Checkpoints(logdir / "checkpoints", trainer.build_policy(), trainer.steps)
     try:
-        restored = checkpoints.restore()
+        restored = checkpoints.restore(partial=True)
     except TrainingError as error:
         if not files and not parameters:
             raise

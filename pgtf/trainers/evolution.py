@@ -1,6 +1,7 @@
 """Evolution: a population of parameter vectors, evaluated as one batch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 import gin
@@ -14,7 +15,9 @@ from pgtf.evolution import population as populations
 from pgtf.evolution.methods import EvolutionStrategy, SearchMethod
 from pgtf.evolution.search import GaussianSearch
 from pgtf.graph.compilation import Compilation
+from pgtf.graph.packing import Packed, packed, unpacked
 from pgtf.graph.parameters import flattened, unflattened
+from pgtf.learning.schedules import Horizon
 from pgtf.policies.policy import Policy
 from pgtf.rollouts.collector import stream
 from pgtf.trainers.trainer import Report, Trainer
@@ -87,6 +90,7 @@ class EvolutionTrainer(Trainer):
         self.common_random_numbers = common_random_numbers
         self.max_steps = max_steps
         self.compilation = Compilation(jit_compile, "EvolutionTrainer.jit_compile")
+        self.horizon = Horizon()
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
         self.generation = tf.Variable(0, trainable=False, name="generation")
         self._groups: Groups | None = None
@@ -94,16 +98,10 @@ class EvolutionTrainer(Trainer):
     def build(self, seed: int) -> None:
         """Makes every variable and the environments; the graph is traced by the first call."""
         environment, policy = self.environment, self.policy
-        policy.build(environment.observation_space, environment.action_space)
-        if not policy.trainable_variables:
-            raise ConfigurationError(
-                "EvolutionTrainer.policy has no parameters to search for: bind another Policy.head."
-            )
-        self.search.build(flattened([v.value for v in policy.trainable_variables]))
-        self.method.build(self.search, self.steps)
+        self.build_policy()
+        self.method.build(self.search, self.steps, self.horizon)
         self._groups = self._made_groups()
         self._seed = tf.constant(stream(seed))
-        self._names: list[str] = []
         # With Gymnasium environments, XLA compiles the code between their steps piece by piece.
         function, whole = self.compilation.function, environment.compiled
         self._sample = function(self._sampled, not whole)
@@ -111,14 +109,24 @@ class EvolutionTrainer(Trainer):
         self._learn = function(self._learned, not whole)
         self._whole = function(self._one_generation, whole)
 
+    def build_policy(self) -> dict[str, Any]:
+        """Makes the policy and the search distribution; see ``Trainer.build_policy``."""
+        environment, policy = self.environment, self.policy
+        policy.build(environment.observation_space, environment.action_space)
+        if not policy.trainable_variables:
+            raise ConfigurationError(
+                "EvolutionTrainer.policy has no parameters to search for: bind another Policy.head."
+            )
+        self.search.build(flattened([v.value for v in policy.trainable_variables]))
+        return {"search": self.search, "steps": self.steps} | self._statistics()
+
     def iterate(self, limit: int) -> Report:
         """Plays and learns from one generation; see ``Trainer.iterate``."""
         del limit
         # Nothing to restart: a generation resets its environments by seeds of its own.
         scalars, episodes, fitness = self.compilation.run(self._whole)
-        tags = {
-            f"train/{name}": float(x) for name, x in zip(self._names, scalars.numpy(), strict=True)
-        }
+        names, values = unpacked(scalars)
+        tags = {f"train/{name}": float(x) for name, x in zip(names, values.numpy(), strict=True)}
         histograms = {"train/fitness": fitness.numpy()}
         if self.search.covariance == "diagonal":
             histograms["train/sigmas"] = self.search.sigma.numpy()
@@ -129,21 +137,24 @@ class EvolutionTrainer(Trainer):
         self._assign_mean()
         yield ""
 
-    def restored(self) -> None:
+    def restored(self, saved: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Gives ``policy`` the mean of the search distribution."""
+        del saved
         self._assign_mean()
 
     def trackables(self) -> dict[str, Any]:
         """Returns the search distribution, the optimizer, the counters and running statistics."""
-        statistics = {
-            f"leaf{i}": variable for i, variable in enumerate(self.policy.non_trainable_variables)
-        }
         return {
             "search": self.search,
             "method": self.method,
             "steps": self.steps,
             "generation": self.generation,
-        } | ({"statistics": statistics} if statistics else {})
+        } | self._statistics()
+
+    def _statistics(self) -> dict[str, Any]:
+        variables = self.policy.non_trainable_variables
+        leaves = {f"leaf{i}": variable for i, variable in enumerate(variables)}
+        return {"statistics": leaves} if leaves else {}
 
     def close(self) -> None:
         """Closes the environments of all members."""
@@ -169,7 +180,7 @@ class EvolutionTrainer(Trainer):
         ):
             variable.assign(value)
 
-    def _one_generation(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def _one_generation(self) -> tuple[Packed, tf.Tensor, tf.Tensor]:
         assert self._groups is not None
         members, seeds = self._sample()
         weights = unflattened(members, self.policy.trainable_variables)
@@ -193,7 +204,7 @@ class EvolutionTrainer(Trainer):
 
     def _learned(
         self, members: tf.Tensor, episodes: populations.PlayedEpisodes
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    ) -> tuple[Packed, tf.Tensor, tf.Tensor]:
         """Moves the search distribution, the policy and the counters by one generation."""
         fitness = tf.reduce_mean(episodes.returns, axis=1)
         metrics = self.method.update(members, fitness)
@@ -212,7 +223,6 @@ class EvolutionTrainer(Trainer):
             "sigma": tf.reduce_mean(self.search.sigma),
             "parameter_norm": tf.norm(self.search.mean.value),
         }
-        self._names[:] = sorted(metrics)
         finished = tf.stack(
             [
                 tf.cast(tf.size(lengths), tf.float32),
@@ -220,5 +230,4 @@ class EvolutionTrainer(Trainer):
                 tf.cast(tf.reduce_sum(lengths), tf.float32),
             ]
         )
-        scalars = tf.stack([metrics[name] for name in self._names])
-        return scalars, finished[tf.newaxis], fitness
+        return packed(metrics), finished[tf.newaxis], fitness

@@ -1,8 +1,10 @@
 """Many seeds of one run as one program: their weights are stacked and learn side by side."""
 
+import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -10,7 +12,9 @@ import numpy as np
 import tensorflow as tf
 from scipy import stats
 
+from pgtf.configuration.isolation import own_singletons
 from pgtf.errors import ConfigurationError
+from pgtf.graph.packing import packed, unpacked
 from pgtf.graph.scan import UNROLLED, scan_while
 from pgtf.learning.acting import TapedActing
 from pgtf.learning.fitting import Regression
@@ -72,6 +76,7 @@ class SeedsTrainer(Trainer):
         self.policy = trainer.policy
         self.environment = trainer.environment
         self.compilation = trainer.compilation
+        self.horizon = trainer.horizon
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     def build(self, seed: int) -> None:
@@ -81,8 +86,7 @@ class SeedsTrainer(Trainer):
         members = []
         for i in range(self._num_seeds):
             keras.utils.set_random_seed(seed + i)
-            member = learner if i == 0 else self._make().learner
-            assert member is not None
+            member = learner if i == 0 else self._another()
             member.build(environment.observation_space, environment.action_space)
             members.append(member)
         if learner.separate:
@@ -111,7 +115,6 @@ class SeedsTrainer(Trainer):
         self._updates = tf.Variable(0, trainable=False)
         self._seeds = tf.constant([stream(seed + i) for i in range(self._num_seeds)])
         self._windows = [EpisodeWindow() for _ in members]
-        self._names: list[str] = []
         carry = tf.function(self._start, autograph=False)()
         self._carry = [tf.Variable(leaf, trainable=False) for leaf in tf.nest.flatten(carry)]
         self._structure = carry
@@ -124,8 +127,9 @@ class SeedsTrainer(Trainer):
         )
         n = int(count)
         self.steps.assign(tf.reduce_min(self._member_steps))
-        tags = dict(zip(self._names, scalars.numpy()[:n].mean(axis=(0, 1)), strict=True))
-        report = {f"train/{name}": float(value) for name, value in tags.items()}
+        names, values = unpacked(scalars)
+        averages = values.numpy()[:n].mean(axis=(0, 1))
+        report = {f"train/{name}": float(x) for name, x in zip(names, averages, strict=True)}
         finished = episodes.numpy()[:n]
         means = []
         for i, window in enumerate(self._windows):
@@ -169,6 +173,15 @@ class SeedsTrainer(Trainer):
     @property
     def _own_statistics(self) -> list[keras.Variable]:
         return [*self.learner.statistics, *self.environment.variables]
+
+    def saving(self) -> dict[str, Any]:
+        """Returns the last episodes of each seed."""
+        return {"episodes": [list(window.rows) for window in self._windows]}
+
+    def restored(self, saved: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Goes on with the last episodes of each seed."""
+        if "episodes" in saved:
+            self._windows = [EpisodeWindow(rows) for rows in saved["episodes"]]
 
     def _start(self) -> Carry:
         seeds = tf.map_fn(
@@ -228,11 +241,14 @@ class SeedsTrainer(Trainer):
         with keras.StatelessScope(state_mapping=mapping) as scope:
             with tf.GradientTape() as tape:
                 tape.watch(trainable)
-                acting = TapedActing(objective) if TapedActing.supports(objective) else None
+                taped = TapedActing.supports(objective) and not learner.uses_behaviour
+                acting = TapedActing(objective) if taped else None
                 behaviour = Behaviour(acting) if acting else self._behaviour()
-                carry, trajectory, finished = self._single.rollout.collect(
-                    self.environment, behaviour, carry, seed
-                )
+                # Otherwise the gradient would also flow through how actions are sampled.
+                with contextlib.nullcontext() if taped else tape.stop_recording():
+                    carry, trajectory, finished = self._single.rollout.collect(
+                        self.environment, behaviour, carry, seed
+                    )
                 forward = acting.forward_pass(carry.observation) if acting else None
                 loss = objective.whole_loss(trajectory, seed, forward)
             scalars = dict(loss.scalars)
@@ -245,16 +261,22 @@ class SeedsTrainer(Trainer):
             self.environment.adapt(trajectory)
             now = [scope.get_current_value(variable) for variable in self._own_statistics]
         scalars["learning_rate"] = self._learning_rate(steps)
-        self._names[:] = sorted(scalars)
         return (
             carry,
             gradients,
             [old if new is None else new for old, new in zip(statistics, now, strict=True)],
             tf.cast(tf.reduce_sum(trajectory.mask), tf.int64),
-            tf.stack([scalars[name] for name in self._names]),
+            packed(scalars),
             tf.stack(finished),
             loss.targets.advantage,
         )
+
+    def _another(self) -> Learner:
+        """The learner of another seed, with networks of its own also where parts share one."""
+        with own_singletons():
+            learner = self._make().learner
+        assert learner is not None
+        return learner
 
     def _behaviour(self) -> Behaviour:
         return Behaviour.of(self.policy, self.environment.num_envs, self.learner.uses_behaviour)

@@ -1,6 +1,8 @@
 """A2C and its relatives: B environments in step, one update for each rollout."""
 
 import functools
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import gin
@@ -9,6 +11,7 @@ import tensorflow as tf
 from pgtf.environments.environment import Environment
 from pgtf.environments.gym import GymEnvironment
 from pgtf.graph.compilation import Compilation
+from pgtf.graph.packing import Packed, packed, unpacked
 from pgtf.graph.scan import scan_while
 from pgtf.learning.acting import TapedActing
 from pgtf.learning.diagnostics import tags
@@ -58,6 +61,7 @@ class SynchronousTrainer(Trainer):
         self.compilation = Compilation(jit_compile, "SynchronousTrainer.jit_compile")
         self.policy = self.learner.policy
         self.steps = self.learner.steps
+        self.horizon = self.learner.horizon
 
     def build(self, seed: int) -> None:
         """Makes every variable, starts the environments and traces the graph."""
@@ -65,7 +69,6 @@ class SynchronousTrainer(Trainer):
         self.learner.build(environment.observation_space, environment.action_space)
         initial = self.policy.initial_memory(environment.num_envs)
         self._collector = Collector(environment, self.rollout, self._decide, initial, stream(seed))
-        self._names: list[str] = []
         self._taped = (
             environment.compiled
             and environment.num_envs >= _COPIES_TO_TAPE
@@ -79,6 +82,11 @@ class SynchronousTrainer(Trainer):
         if environment.compiled:
             self._saved_carry = [tf.Variable(leaf) for leaf in tf.nest.flatten(self._carry)]
         self._trace()
+
+    def build_policy(self) -> dict[str, Any]:
+        """Makes the learner's variables; see ``Trainer.build_policy``."""
+        self.learner.build(self.environment.observation_space, self.environment.action_space)
+        return {"learner": self.learner}
 
     def _trace(self) -> None:
         function = self.compilation.function
@@ -94,16 +102,18 @@ class SynchronousTrainer(Trainer):
         if static:
             self._several = function(self._iterate_several, self.environment.compiled)
 
-    def saving(self) -> None:
+    def saving(self) -> dict[str, Any]:
         """Copies where compiled environments stand into the checkpoint's variables."""
         for variable, value in zip(self._saved_carry, tf.nest.flatten(self._carry), strict=False):
             variable.assign(value)
+        return {}
 
-    def restored(self) -> None:
+    def restored(self, saved: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Goes on where compiled environments stood.
 
         Others start new episodes, with another seed than the first ones had.
         """
+        del saved
         if self._saved_carry:
             self._carry = tf.nest.pack_sequence_as(
                 self._carry, [tf.identity(variable) for variable in self._saved_carry]
@@ -126,12 +136,14 @@ class SynchronousTrainer(Trainer):
             self._carry, count, metrics, episodes, histograms = self._several(
                 self._carry, tf.constant(limit, tf.int64)
             )
-            scalars = metrics.numpy()[:count].mean(axis=0)
+            names, rows = unpacked(metrics)
+            scalars = rows.numpy()[:count].mean(axis=0)
         else:
             self._carry, metrics, episodes, histograms = self._iteration(self._carry)
-            scalars, episodes = metrics.numpy(), episodes[tf.newaxis]
+            names, row = unpacked(metrics)
+            scalars, episodes = row.numpy(), episodes[tf.newaxis]
         return Report(
-            tags(self._names, scalars),
+            tags(names, scalars),
             episodes.numpy(),
             {k: v.numpy() for k, v in histograms.items()},
         )
@@ -141,9 +153,10 @@ class SynchronousTrainer(Trainer):
         return self.rollout.warnings(self.learner.objective.returns)
 
     def trackables(self) -> dict[str, Any]:
-        """Returns the learner, and where compiled environments stand."""
+        """Returns the learner, where compiled environments stand and what adapters have learned."""
         carry = {f"leaf{i}": variable for i, variable in enumerate(self._saved_carry)}
-        return {"learner": self.learner} | ({"carry": carry} if carry else {})
+        own = {"learner": self.learner} | ({"carry": carry} if carry else {})
+        return own | self.environment_statistics()
 
     def _decide(self, values: None, observation: Any, memory: Any, seed: tf.Tensor) -> Decision:
         del values  # The variables as they are.
@@ -152,7 +165,7 @@ class SynchronousTrainer(Trainer):
     def _start(self) -> Carry:
         return tf.function(self._collector.start, autograph=False)(self.learner.updates)
 
-    def _iterate_once(self, carry: Carry) -> tuple[Carry, tf.Tensor, tf.Tensor, Any]:
+    def _iterate_once(self, carry: Carry) -> tuple[Carry, Packed, tf.Tensor, Any]:
         seed = self._collector.seed(self.learner.updates)
         if self._taped:
             carry, action, episodes, scalars, advantage = self._learn_while_acting(carry, seed)
@@ -194,12 +207,10 @@ class SynchronousTrainer(Trainer):
         scalars: Scalars,
         targets: Targets,
     ) -> tuple[Any, ...]:
-        """Counts the steps, and packs the scalars into one tensor, which is cheaper to hand on."""
+        """Moves the environment's statistics and counts the steps, after an update."""
         self.environment.adapt(trajectory)
         self.steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
-        self._names[:] = sorted(scalars)
-        packed = tf.stack([scalars[name] for name in self._names])
-        return carry, trajectory.action, tf.stack(finished), packed, targets.advantage
+        return carry, trajectory.action, tf.stack(finished), packed(scalars), targets.advantage
 
     def _iterate_several(self, carry: Carry, limit: tf.Tensor) -> tuple[Any, ...]:
         outputs = self._iteration.structured_outputs

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pgtf.configuration.unmade import Needs, Unmade, needs
 from pgtf.environments.environment import Environment
 from pgtf.graph.compilation import Compilation
 from pgtf.learning.learner import Learner
+from pgtf.learning.schedules import Horizon
 from pgtf.policies.policy import Policy
 
 
@@ -39,6 +39,7 @@ class Trainer(abc.ABC):
         policy: the one that is trained, for evaluation.
         environment: the one that is trained in; evaluation replicates it.
         steps: the variable that counts environment steps.
+        horizon: how much of the run is over; the training loop gives it the run's length.
         compilation: whether XLA compiles; evaluation follows it.
         learner: what estimates the policy gradient, or None where none is followed.
     """
@@ -46,17 +47,9 @@ class Trainer(abc.ABC):
     policy: Policy
     environment: Environment
     steps: tf.Variable
+    horizon: Horizon
     compilation: Compilation
     learner: Learner | None = None
-
-    @classmethod
-    def needs(cls, bound: Unmade) -> Needs:
-        """Returns what a trainer needs of TensorFlow, before it is made.
-
-        Args:
-            bound: what is bound to its parameters.
-        """
-        return needs(bound.part("environment"))
 
     @abc.abstractmethod
     def build(self, seed: int) -> None:
@@ -66,13 +59,29 @@ class Trainer(abc.ABC):
             ConfigurationError: the parts do not fit each other.
         """
 
+    def build_policy(self) -> dict[str, Any]:
+        """Makes what a checkpoint's policy is evaluated and measured with, in place of ``build``.
+
+        Nothing that trains is needed for that: no workers, no graph and no further environments.
+
+        Returns:
+            What of a checkpoint has to be restored, by name: a part of ``trackables``.
+        """
+        self.build(0)
+        return self.trackables()
+
     @abc.abstractmethod
     def iterate(self, limit: int) -> Report:
-        """Trains for a moment (about a tenth of a second), and not beyond ``limit`` steps."""
+        """Trains for about 0.1 s; may pass ``limit`` steps by one rollout of each worker."""
 
     @abc.abstractmethod
     def trackables(self) -> dict[str, Any]:
         """What a checkpoint has to hold, by name."""
+
+    def environment_statistics(self) -> dict[str, Any]:
+        """Returns what a checkpoint has to hold of the environment, by name; often nothing."""
+        variables = {f"leaf{i}": leaf for i, leaf in enumerate(self.environment.variables)}
+        return {"environment": variables} if variables else {}
 
     def warnings(self) -> list[str]:
         """Returns a sentence for each choice of parts that works, but hardly as intended."""
@@ -82,13 +91,21 @@ class Trainer(abc.ABC):
         """Makes ``policy`` each of the policies that are trained, in turn, and yields its name."""
         yield ""
 
-    def saving(self) -> None:
-        """Is called before ``trackables`` are saved."""
-        return
+    def saving(self) -> dict[str, Any]:
+        """Is called before ``trackables`` are saved.
 
-    def restored(self) -> None:
-        """Is called after a checkpoint was restored into ``trackables``."""
-        return
+        Returns:
+            What else a checkpoint has to hold, as JSON can.
+        """
+        return {}
+
+    def restored(self, saved: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Is called after a checkpoint was restored into ``trackables``.
+
+        Args:
+            saved: what ``saving`` returned; empty for checkpoints that do not have it.
+        """
+        del saved
 
     def stop(self) -> None:
         """Asks an ``iterate`` that is under way to return early, as the run is to end.

@@ -201,10 +201,10 @@ def test_part_that_cannot_be_names_what_to_bind(parameter: str, expected: str) -
 
 
 def test_keras_part_that_cannot_be_is_shown_with_its_bindings() -> None:
-    message = message_of("PolynomialDecay.power = 0.5", "TOTAL_STEPS = 0")
+    message = message_of("PolynomialDecay.power = 0.5", "PolynomialDecay.decay_steps = 0")
 
     assert message.startswith("PolynomialDecay cannot be made with")
-    assert "decay_steps = %TOTAL_STEPS" in message
+    assert "decay_steps = 0" in message
     assert "power = 0.5" in message
 
 
@@ -364,3 +364,17 @@ def test_hyperparameters_are_what_was_asked_for_and_used() -> None:
         "B.r": "None",
         "B.s": "m",
     }
+
+
+def test_a_part_made_in_a_macros_scope_uses_what_is_bound_without_it() -> None:
+    used = bindings.used_keys("TASK/a.b.Env.size = 1\nouter/inner/Part.x = 2\nPlain.y = 3")
+    assert {"Env.size", "TASK/Env.size", "Part.x", "inner/Part.x", "Plain.y"} <= used
+    assert "outer/Part.x" not in used
+
+
+def test_no_binding_of_the_environment_is_called_unused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bound = ["TOTAL_STEPS = 20", "NUM_ENVS = 2", "Evaluation.final_episodes = 1"]
+    launch.run(["a2c.gin"], [*bound, "GymEnvironment.vectorization = 'loop'"], str(tmp_path))
+    assert "nothing uses" not in capsys.readouterr().err

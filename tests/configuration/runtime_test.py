@@ -42,6 +42,9 @@ def pools(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         (["a2c.gin"], ["CompiledEnvironment.num_envs = 64"], {"intra": 1, "inter": 1}),
         (["a3c.gin"], ["NUM_WORKERS = 3"], {"intra": 1, "inter": 3}),
         ([], ["train.trainer = @AsynchronousTrainer()"], {"intra": 1, "inter": 2}),
+        (["a2c.gin", "envs/pong.gin"], [], {"intra": 2, "inter": 1}),  # convolutions
+        (["a3c.gin", "envs/pong.gin"], ["NUM_WORKERS = 4"], {"intra": 1, "inter": 4}),
+        (["a2c.gin"], ["Policy.network = @AtariNetwork()"], {"intra": 2, "inter": 1}),
         (["a2c.gin"], ["AsynchronousTrainer.num_workers = 4"], {"intra": 1, "inter": 1}),
         (
             ["a3c.gin"],

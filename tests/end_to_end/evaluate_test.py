@@ -4,16 +4,21 @@ import csv
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gin
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from pgtf import command_line, evaluate
 from pgtf.errors import ConfigurationError
 from pgtf.running.film import film
 from pgtf.running.restored import restored_trainer
+from pgtf.trainers.a3c.worker import Worker
+from pgtf.trainers.evolution import EvolutionTrainer
+from pgtf.trainers.synchronous import SynchronousTrainer
 from tests.short_runs import TOY, start, train
 
 Command = Callable[..., tuple[int, str, str]]
@@ -164,3 +169,45 @@ def test_environment_without_a_picture_is_refused(tmp_path: Path, evaluated: Com
 
     with pytest.raises(ConfigurationError, match="Counting-v0"):
         film(trainer.policy, trainer.environment, tmp_path / "film.gif", seed=0, greedy=True)
+
+
+@pytest.mark.parametrize(
+    ("file", "bindings", "trains"),
+    [
+        ("a3c.gin", ("AsynchronousTrainer.statistics = 'per_worker'",), Worker.trace),
+        ("a2c.gin", (), SynchronousTrainer._trace),
+        ("es.gin", ("POPULATION = 4",), EvolutionTrainer._made_groups),
+    ],
+)
+def test_scoring_makes_nothing_that_trains(
+    file: str,
+    bindings: tuple[str, ...],
+    trains: Callable[..., Any],
+    tmp_path: Path,
+    evaluated: Command,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kinds = ("Asynchronous", "Evolution")
+    plain = [f"{kind}Trainer.jit_compile = False" for kind in kinds]
+    statistics = "MLP.normalization = @RunningNormalization()"
+    train(tmp_path, *plain, *bindings, statistics, "TOTAL_STEPS = 100", files=(file,))
+
+    def refuse(*args: Any) -> None:
+        raise AssertionError("this is for training")
+
+    owner = {Worker.trace: Worker, SynchronousTrainer._trace: SynchronousTrainer}
+    monkeypatch.setattr(owner.get(trains, EvolutionTrainer), trains.__name__, refuse)
+    code, out, err = evaluated(f"--logdir={tmp_path}", "--episodes=2")
+    assert (code, err) == (0, "")
+    assert "over 2 episodes" in out
+
+    gin.clear_config()
+    trainer = restored_trainer(tmp_path)
+    next(trainer.members())
+    reader = tf.train.load_checkpoint(str(tmp_path / "checkpoints"))
+    saved = [reader.get_tensor(name) for name in reader.get_variable_to_shape_map()]
+    arrays = [x for x in saved if isinstance(x, np.ndarray)]
+    whole = np.concatenate([np.ravel(x) for x in arrays if x.dtype == np.float32])
+    for variable in trainer.policy.variables:
+        assert np.isin(variable.numpy(), whole).all()
+    trainer.close()

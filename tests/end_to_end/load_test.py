@@ -1,5 +1,6 @@
 """``pgtf.load`` gives back the policy that was trained, whatever is left of all around it."""
 
+import operator
 import shutil
 import subprocess
 import sys
@@ -15,9 +16,11 @@ import tensorflow as tf
 
 import pgtf
 from pgtf.errors import ConfigurationError
+from pgtf.policies.acting_graph import acting_graph, live_policy, save_graph, saved_policy
 from pgtf.running.restored import restored_trainer
 from pgtf.spaces import bounded
 from tests.short_runs import CHECKOUT, QUICK, TOY, train
+from tests.uncompilable import PythonMLP
 
 NESTED = f"{TOY}:Nested-v0"
 KINDS = {
@@ -73,8 +76,8 @@ def test_loaded_policy_acts_as_the_one_that_was_trained(kind: str, tmp_path: Pat
             action = policy(element, greedy=greedy)
             assert environment.action_space.contains(action), action
         single = policy(element)
-        rows = gym.vector.utils.iterate(environment.action_space, actions)
-        for one, other in zip(tf.nest.flatten(single), tf.nest.flatten(list(rows)[i]), strict=True):
+        row = tf.nest.map_structure(operator.itemgetter(i), actions)
+        for one, other in zip(tf.nest.flatten(single), tf.nest.flatten(row), strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
     trainer.close()
 
@@ -224,31 +227,61 @@ def test_folder_without_a_run_is_named(tmp_path: Path) -> None:
 
 
 @gin.register
-class CallsPython(pgtf.MLP):
-    def features(self, element: Any) -> tf.Tensor:
-        features = super().features(element)
-        return tf.ensure_shape(
-            tf.numpy_function(lambda x: x, [features], tf.float32), features.shape
-        )
+class CallsPython(PythonMLP):
+    """Registered here alone, as other tests use it without gin."""
 
 
 def test_policy_that_calls_python_is_warned_about_and_made_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    parameters = ("ENVIRONMENT = 'Pendulum-v1'", "CallsPython.hidden = (4,)")
-    # The gradient of a call into Python is unknown: evolution needs none.
-    files = ("es.gin",)
-    small = ("POPULATION = 2", "EvolutionTrainer.max_steps = 10")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tf, "vectorized_map", tf.map_fn)
-        train(
-            tmp_path,
-            *parameters,
-            *small,
-            "Policy.network = @CallsPython()",
-            "EvolutionTrainer.jit_compile = False",
-            files=files,
-        )
+    train(tmp_path, "ENVIRONMENT = 'Pendulum-v1'", "Policy.network = @CallsPython()")
 
     assert "no policy that loads by itself: a part of it calls Python" in capsys.readouterr().err
     assert pgtf.load(tmp_path)([1.0, 0.0, 0.0]).shape == (1,)
+
+
+@gin.register
+class Sum(pgtf.Network):
+    """Remembers the sum of the observations of an episode; the features are that sum."""
+
+    def build(self, space: gym.Space[Any]) -> None:
+        self.space = space
+        self.num_features = 3
+
+    def initial_memory(self, num_envs: int) -> Any:
+        return {"sum": tf.zeros((num_envs, 3))}
+
+    def step(self, element: Any, memory: Any) -> tuple[tf.Tensor, Any]:
+        total = memory["sum"] + element
+        return total, {"sum": total}
+
+
+def test_policy_remembers_until_it_is_reset() -> None:
+    space = gym.spaces.Box(-9.0, 9.0, (3,))
+    live = pgtf.Policy(Sum(), pgtf.Deterministic(gain=1.0))
+    live.build(space, space)
+    policy = live_policy(acting_graph(live, space, space), live, space, space)
+    one, two = np.array([1.0, 0.0, 0.5]), np.array([0.0, 2.0, 1.0])
+    first = policy(one)
+    second = policy(two)
+    policy.reset()
+
+    np.testing.assert_allclose(policy(one), first, rtol=1e-5)
+    policy.reset()
+    np.testing.assert_allclose(policy(one + two), second, rtol=1e-5)
+    # Another number of observations is other episodes.
+    np.testing.assert_allclose(policy(np.stack([one, one])), [first, first], rtol=1e-5)
+
+
+def test_memory_is_part_of_what_is_saved(tmp_path: Path) -> None:
+    space = gym.spaces.Box(-9.0, 9.0, (3,))
+    live = pgtf.Policy(Sum(), pgtf.Deterministic(gain=1.0))
+    live.build(space, space)
+    graph = acting_graph(live, space, space)
+    save_graph(graph, tmp_path / "policy")
+    weights = [variable.numpy() for variable in live.variables]
+    saved = saved_policy(tmp_path / "policy", weights, space, space)
+    unsaved = live_policy(graph, live, space, space)
+
+    for _ in range(3):
+        np.testing.assert_allclose(saved([1.0, 2.0, 3.0]), unsaved([1.0, 2.0, 3.0]), rtol=1e-5)

@@ -16,6 +16,7 @@ from pgtf.errors import ConfigurationError
 from pgtf.evolution.methods import CrossEntropyMethod, EvolutionStrategy, SearchMethod
 from pgtf.evolution.search import GaussianSearch
 from pgtf.evolution.shaping import centred_ranks
+from pgtf.learning.schedules import Horizon
 from tests.lecture.confidence import p_value
 
 MEAN = np.array([0.5, -1.0], np.float32)
@@ -48,7 +49,7 @@ def made(
     search.build(tf.constant(MEAN))
     if covariance == "diagonal":
         search.log_scale.assign(np.log(SIGMA))
-    method.build(search, tf.Variable(0, dtype=tf.int64))
+    method.build(search, tf.Variable(0, dtype=tf.int64), Horizon())
     return search
 
 
@@ -156,7 +157,7 @@ def test_a_schedule_of_the_learning_rate_counts_environment_steps() -> None:
     search = GaussianSearch()
     search.build(tf.constant(MEAN))
     steps = tf.Variable(0, dtype=tf.int64)
-    method.build(search, steps)
+    method.build(search, steps, Horizon())
     steps.assign(250)
     metrics = method.update(search.sample(4, tf.constant([1, 2]), True), tf.range(4.0))
     assert float(metrics["learning_rate"]) == pytest.approx(0.75)
@@ -205,7 +206,7 @@ def test_extra_scale_follows_its_schedule_over_environment_steps() -> None:
     search = GaussianSearch("isotropic", "learned")
     search.build(tf.constant(MEAN))
     steps = tf.Variable(500, dtype=tf.int64)
-    method.build(search, steps)
+    method.build(search, steps, Horizon())
     equal = tf.constant(np.tile(MEAN, (4, 1)))
     assert float(method.update(equal, tf.zeros(4))["extra_sigma"]) == pytest.approx(1.0)
     assert float(search.sigma) == pytest.approx(1.0)

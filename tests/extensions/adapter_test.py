@@ -1,10 +1,12 @@
 """A user's own adapter, bound by gin, runs through every trainer, hosted and compiled."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from pgtf.running.checkpoint import Checkpoints
 from pgtf.running.evaluation import Evaluation
 from tests.extensions.trainers import POPULATION, WORKERS, built, finished
 
@@ -43,6 +45,18 @@ def test_statistics_count_every_step_once_and_stand_still_while_a_policy_is_scor
         assert [count, mean, squares] == numbers(trainer.environment)
         # 200 steps of such a reward: what is scored is not what is learned from.
         assert np.all(score.returns < -100)
+
+
+@pytest.mark.parametrize("algorithm", ["a2c.gin", "a3c.gin"])
+def test_a_resumed_run_goes_on_with_its_statistics(algorithm: str, tmp_path: Path) -> None:
+    with built(files(algorithm), *COMPILED, *WORKERS) as trainer:
+        trainer.iterate(500)
+        Checkpoints(tmp_path, trainer.trackables(), trainer.steps).save({})
+        learned = numbers(trainer.environment)
+    with built(files(algorithm), *COMPILED, *WORKERS) as trainer:
+        assert numbers(trainer.environment) != learned
+        assert Checkpoints(tmp_path, trainer.trackables(), trainer.steps).restore() is not None
+        assert numbers(trainer.environment) == learned
 
 
 def test_each_seed_has_statistics_of_its_own() -> None:

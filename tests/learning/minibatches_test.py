@@ -55,6 +55,7 @@ def test_steps_are_cut_with_all_that_belongs_to_them(sum_over_time: bool) -> Non
         np.testing.assert_array_equal(ours[:5], tf.gather(tf.reshape(theirs, [-1]), index[:5]))
     mask = np.append(batch.targets.mask.numpy().reshape(-1)[index[:5]], 0.0)
     total = batch.targets.weight.numpy().sum()
+    np.testing.assert_array_equal(part.targets.mask, mask)
     np.testing.assert_allclose(part.targets.weight, mask * total / mask.sum(), rtol=1e-6)
     assert 0 < mask.sum() < 6
 

@@ -4,6 +4,10 @@ From environment to gradient with the parts that train: ``CompiledTabular``, ``E
 ``Rollouts``, the policy's own samples, ``Learner.gradients``. Each test is Hotelling's at error
 rate ALPHA; all of them together reject a right implementation with probability below 0.01
 (Bonferroni), and the seeds are fixed. The exact gradients are those of ``exact.py``.
+
+``enumeration_test.py`` proves the same of every combination to rounding. Sampling adds that
+trajectories come with their probabilities, for which a few combinations are enough: they have
+every critic, baseline and return estimator among them.
 """
 
 import functools
@@ -19,7 +23,7 @@ from pgtf.rollouts.episodes import Episodes
 from pgtf.rollouts.steps import Rollouts as RolloutsOf
 from pgtf.rollouts.unroll import Behaviour, start
 from pgtf.trajectory import Trajectory
-from tests.lecture.combinations import Combination, combinations, learner
+from tests.lecture.combinations import Combination, learner
 from tests.lecture.confidence import p_value
 from tests.lecture.enumeration import every_trajectory
 from tests.lecture.exact import (
@@ -129,8 +133,19 @@ def free(gradients: Array) -> Array:
 EXACT = gradient(EPISODIC, EPISODIC_PREFERENCES, 1.0)
 
 
-@pytest.mark.parametrize("combination", list(combinations()), ids=str)
-def test_every_combination_with_an_exact_critic_is_unbiased(combination: Combination) -> None:
+@pytest.mark.parametrize(
+    "combination",
+    [
+        Combination("none", "none", "MonteCarlo"),
+        Combination("none", "TimeDependent", "MonteCarlo"),
+        Combination("V", "StateValue, shared", "TD0"),
+        Combination("V", "Constant", "NStep(2)"),
+        Combination("Q", "StateValue, own", "LambdaReturn(1)"),
+        Combination("Q", "ExpectedQ", "LambdaReturn(0.6)"),
+    ],
+    ids=str,
+)
+def test_combinations_with_an_exact_critic_are_unbiased(combination: Combination) -> None:
     """The lecture's 1/N Σ_i Σ_t ∇ log π (G - b) over whole episodes, against ∇U(θ)."""
     made = learn(combination, EPISODIC, EPISODIC_PREFERENCES, 1.0)
     samples = sampled_gradients(made, episodes())
@@ -148,10 +163,10 @@ def test_the_region_is_small_enough_to_tell_slips_apart() -> None:
         assert p_value(samples, free(slip)) < 1e-6
 
 
-@pytest.mark.parametrize("critic", ["none", "V", "Q"])
+@pytest.mark.parametrize("critic", ["none", "Q"])
 def test_discounted_returns_leave_the_states_undiscounted(critic: str) -> None:
     """The slides' estimators drop γ^t: they follow E Σ_t ∇ log π Q_π, not ∇E Σ_t γ^t r_t."""
-    baseline = {"none": "none", "V": "StateValue, shared", "Q": "ExpectedQ"}[critic]
+    baseline = {"none": "none", "Q": "ExpectedQ"}[critic]
     combination = Combination(critic, baseline, "MonteCarlo")
     made = learn(combination, EPISODIC, EPISODIC_PREFERENCES, 0.8)
     samples = sampled_gradients(made, episodes())
@@ -207,10 +222,7 @@ def sampled_sums(combination: Combination, values: Array) -> Array:
 @pytest.mark.parametrize(
     "combination",
     [
-        Combination("V", "StateValue, shared", "TD0"),
         Combination("V", "StateValue, shared", "NStep(2)"),
-        Combination("V", "StateValue, shared", "LambdaReturn(0.6)"),
-        Combination("V", "StateValue, shared", "LambdaReturn(1)"),
         Combination("V", "TimeDependent", "LambdaReturn(1)"),
         Combination("Q", "ExpectedQ", "TD0"),
     ],
@@ -223,14 +235,20 @@ def test_with_an_exact_critic_rollouts_are_unbiased(combination: Combination) ->
     assert p_value(samples, free(1.1 * UNBIASED)) < 1e-6  # power
 
 
-@pytest.mark.parametrize("baseline", ["none", "StateValue, shared"])
-@pytest.mark.parametrize("returns", ["TD0", "NStep(2)", "LambdaReturn(0.6)", "LambdaReturn(1)"])
+@pytest.mark.parametrize(
+    ("returns", "baseline"),
+    [
+        ("TD0", "none"),
+        ("NStep(2)", "StateValue, shared"),
+        ("LambdaReturn(0.6)", "StateValue, shared"),
+    ],
+)
 def test_with_a_wrong_v_the_bias_is_the_one_of_theory(returns: str, baseline: str) -> None:
     samples = sampled_sums(Combination("V", baseline, returns), WRONG_V)
     if returns == "NStep(2)":
         signal = ROLLOUTS.n_step_returns(WRONG_V, 2)
     else:
-        lambda_ = {"TD0": 0.0, "LambdaReturn(0.6)": 0.6, "LambdaReturn(1)": 1.0}[returns]
+        lambda_ = {"TD0": 0.0, "LambdaReturn(0.6)": 0.6}[returns]
         signal = ROLLOUTS.lambda_returns(WRONG_V, lambda_)
     assert p_value(samples, free(ROLLOUTS.gradient(signal))) > ALPHA
     assert p_value(samples, free(UNBIASED)) < 1e-6
@@ -246,9 +264,7 @@ def test_monte_carlo_in_rollouts_is_biased_towards_what_ends_within_them() -> No
     "combination",
     [
         Combination("none", "none", "MonteCarlo"),
-        Combination("V", "StateValue, shared", "MonteCarlo"),
         Combination("V", "StateValue, shared", "TD0"),
-        Combination("Q", "ExpectedQ", "TD0"),
     ],
     ids=str,
 )

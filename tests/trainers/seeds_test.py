@@ -1,5 +1,6 @@
 """Many seeds as one program: each learns what it learns alone."""
 
+import json
 from pathlib import Path
 
 import keras
@@ -104,6 +105,7 @@ def test_checkpoints_hold_every_seed(tmp_path: Path) -> None:
     one.build(0)
     other.build(7)
     one.steps.assign(30)
+    one._windows[1].add(np.array([[2.0, 30.0, 30.0]]))
     path = tf.train.Checkpoint(**one.trackables()).save(str(tmp_path / "step"))
     tf.train.Checkpoint(**other.trackables()).restore(path).assert_consumed()
     for name in ("_trainable", "_statistics", "_carry"):
@@ -112,3 +114,8 @@ def test_checkpoints_hold_every_seed(tmp_path: Path) -> None:
         for a, b in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(a.numpy(), b.numpy())
     assert other.steps.numpy() == 30
+    other.restored(json.loads(json.dumps(one.saving())))
+    assert [window.scalars() for window in other._windows] == [
+        {},
+        {"rollout/ep_rew_mean": 15.0, "rollout/ep_len_mean": 15.0},
+    ]

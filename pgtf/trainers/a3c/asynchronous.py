@@ -1,7 +1,8 @@
 """A3C: threads that learn side by side for shared parameters."""
 
 import queue
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import gin
@@ -22,6 +23,7 @@ from pgtf.rollouts.collector import stream
 from pgtf.rollouts.episodes import Episodes
 from pgtf.rollouts.exploration import Exploration
 from pgtf.rollouts.steps import Rollouts
+from pgtf.rollouts.window import EpisodeWindow
 from pgtf.trainers.a3c.crew import Crew
 from pgtf.trainers.a3c.shared import SharedLearner
 from pgtf.trainers.a3c.worker import Outcome, Worker
@@ -119,13 +121,14 @@ class AsynchronousTrainer(Trainer):
         self.compilation = Compilation(jit_compile, "AsynchronousTrainer.jit_compile")
         self.policy = self.learner.policy
         self.steps = self.learner.steps
+        self.horizon = self.learner.horizon
         self._environments = [self.environment]
         self._crew: Crew | None = None
 
     @classmethod
     def needs(cls, bound: Unmade) -> Needs:
-        """Returns a thread for each worker; see ``Trainer.needs``."""
-        return super().needs(bound)._replace(threads=bound.argument("num_workers"))
+        """Returns a thread for each worker; see ``Unmade.needs``."""
+        return bound.needs_of_parts()._replace(threads=bound.argument("num_workers"))
 
     def build(self, seed: int) -> None:
         """Makes every variable and environment and traces every graph; starts no thread yet."""
@@ -134,7 +137,7 @@ class AsynchronousTrainer(Trainer):
         learner.build(environment.observation_space, environment.action_space)
         for optimizer in optimizers[1:]:
             optimizer.build(learner.trainable_variables)
-            OverEnvironmentSteps.install(optimizer, self.steps)
+            OverEnvironmentSteps.install(optimizer, self.steps, self.horizon)
         if not learner.optimization.one_gradient:
             raise ConfigurationError(
                 f"{type(learner.optimization).__name__} takes several steps on a rollout, and A3C's"
@@ -153,7 +156,9 @@ class AsynchronousTrainer(Trainer):
         )
         outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         updates = [shared.updates_with(optimizer) for optimizer in optimizers]
-        coefficients = self.entropy_coefficients
+        bonuses = [EntropyBonus(x) for x in self.entropy_coefficients or ()]
+        for bonus in bonuses:
+            bonus.build(self.horizon)
         workers = []
         for i in range(self.num_workers):
             if i:
@@ -165,13 +170,18 @@ class AsynchronousTrainer(Trainer):
                 shared,
                 updates[i % len(updates)],
                 self.exploration.level(i) if self.exploration else 0.0,
-                EntropyBonus(coefficients[i % len(coefficients)]) if coefficients else None,
+                bonuses[i % len(bonuses)] if bonuses else None,
                 stream(seed, i),
                 outcomes,
             )
             workers.append(worker)
         self._crew = Crew(workers, outcomes, shared.stop, self.max_environment_failures)
         self._own_optimizers = {f"worker_{i}": x for i, x in enumerate(optimizers) if i}
+
+    def build_policy(self) -> dict[str, Any]:
+        """Makes the learner's variables and no workers; see ``Trainer.build_policy``."""
+        self.learner.build(self.environment.observation_space, self.environment.action_space)
+        return {"learner": self.learner}
 
     @property
     def crew(self) -> Crew:
@@ -201,8 +211,14 @@ class AsynchronousTrainer(Trainer):
         if self._crew is not None:
             self._crew.stopping = True
 
-    def restored(self) -> None:
+    def saving(self) -> dict[str, Any]:
+        """Returns the last episodes of each worker."""
+        return {"episodes": [list(worker.window.rows) for worker in self.crew.workers]}
+
+    def restored(self, saved: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Starts new episodes, with random streams that were not used before."""
+        for worker, rows in zip(self.crew.workers, saved.get("episodes", ()), strict=False):
+            worker.window = EpisodeWindow(rows)
         for worker in self.crew.workers:
             # A worker's stream moves on with each of its updates and failures.
             worker.restart(int(self.learner.updates + self.crew.failures))
@@ -214,7 +230,8 @@ class AsynchronousTrainer(Trainer):
     def trackables(self) -> dict[str, Any]:
         """Returns the learner, the workers' own optimizers and the count of failures."""
         failures = {"failures": self.crew.failures}
-        return {"learner": self.learner} | self._own_optimizers | failures
+        learned = self.environment_statistics()
+        return {"learner": self.learner} | self._own_optimizers | failures | learned
 
     def close(self) -> None:
         """Ends all threads and closes all environments."""

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from pgtf.graph import parameters
 from pgtf.graph.compilation import Compilation
+from pgtf.graph.packing import Packed, packed
 from pgtf.learning.entropy import EntropyBonus
 from pgtf.learning.learner import Learner
 from pgtf.learning.targets import Targets
@@ -16,8 +17,8 @@ from pgtf.policies.decision import Actor, Decision
 from pgtf.rollouts.exploration import Exploration, ExploringPolicy
 from pgtf.trajectory import Trajectory
 
-# Maps gradients, a trajectory and its targets to the gradients' norm and the learning rate, [2].
-Update = Callable[[list[tf.Tensor], Trajectory, Targets], tf.Tensor]
+# Maps gradients, a trajectory and its targets to the gradients' norm and the learning rate.
+Update = Callable[[list[tf.Tensor], Trajectory, Targets], Packed]
 
 
 class Traits(NamedTuple):
@@ -37,12 +38,12 @@ class Experience(NamedTuple):
 
     Attributes:
         gradients: by θ′, one for each of the learner's ``trainable_variables``.
-        scalars: [n], the loss's metrics.
+        scalars: of the loss.
         targets: of the rollout.
     """
 
     gradients: list[tf.Tensor]
-    scalars: tf.Tensor
+    scalars: Packed
     targets: Targets
 
 
@@ -76,7 +77,6 @@ class SharedLearner:
         self.learner = learner
         self.weights = learner.weights
         self.stop = tf.Variable(False, trainable=False, name="stop")
-        self.names: list[str] = []
         self.compilation = compilation
         self._exploration = exploration
         self._entropy = own_entropy or learner.objective.entropy_bonus is not None
@@ -98,16 +98,14 @@ class SharedLearner:
         learner = self.learner
         _count_atomically(optimizer)
 
-        def update(
-            gradients: list[tf.Tensor], trajectory: Trajectory, targets: Targets
-        ) -> tf.Tensor:
+        def update(gradients: list[tf.Tensor], trajectory: Trajectory, targets: Targets) -> Packed:
             # Counters need no gradient, and would count a rollout that fails in its midst.
             with tf.control_dependencies(gradients):
                 scalars = learner.apply(gradients, optimizer)
                 learner.fit(trajectory, targets)
                 learner.observe(trajectory, targets)
                 learner.steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
-            return tf.stack([scalars["gradient_norm"], scalars["learning_rate"]])
+            return packed(scalars)
 
         traced = tf.function(update, autograph=False)
         lock = self._lock
@@ -144,8 +142,7 @@ class SharedLearner:
             objective = dataclasses.replace(objective, entropy_bonus=bonus)
         with parameters.substituted(self.weights, values):
             gradients, scalars, targets = self.learner.gradients(trajectory, seed, objective)
-        self.names[:] = sorted(scalars)
-        return Experience(gradients, tf.stack([scalars[name] for name in self.names]), targets)
+        return Experience(gradients, packed(scalars), targets)
 
 
 def _count_atomically(optimizer: keras.optimizers.Optimizer) -> None:

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from pgtf.environments.environment import Environment
 from pgtf.graph import parameters
+from pgtf.graph.packing import Packed, unpacked
 from pgtf.graph.scan import scan_while
 from pgtf.learning.entropy import EntropyBonus
 from pgtf.policies.decision import Decision
@@ -71,6 +72,7 @@ class Worker:
 
     Attributes:
         histograms: TensorBoard tag to variable, of the last rollout.
+        window: its last episodes.
     """
 
     def __init__(
@@ -105,7 +107,7 @@ class Worker:
         self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="worker_steps")
         self._inbox: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._outcomes = outcomes
-        self._window = EpisodeWindow()
+        self.window = EpisodeWindow()
         # In a copy of the context, so that what gin makes later finds the bindings of this run.
         work = functools.partial(contextvars.copy_context().run, self._work)
         self._thread = threading.Thread(target=work, name=f"worker {index}", daemon=True)
@@ -126,7 +128,7 @@ class Worker:
     @property
     def names(self) -> list[str]:
         """The columns of ``Outcome.scalars``."""
-        return [*self._shared.names, "gradient_norm", "learning_rate", "policy_lag"]
+        return list(unpacked(self._once.structured_outputs[1])[0])
 
     def release(self, limit: int) -> None:
         """Lets the worker run until T is ``limit`` or the stop flag is up."""
@@ -154,13 +156,13 @@ class Worker:
         """
         tag = f"worker_{self.index}"
         for outcome in outcomes:
-            self._window.add(outcome.episodes)
+            self.window.add(outcome.episodes)
         seconds = sum(outcome.seconds for outcome in outcomes)
         scalars = {f"{tag}/steps_per_second": sum(x.steps for x in outcomes) / seconds}
         lags = np.concatenate([outcome.scalars[:, -1] for outcome in outcomes])
         if len(lags):
             scalars[f"{tag}/policy_lag"] = float(lags.mean())
-        mean = self._window.scalars().get("rollout/ep_rew_mean")
+        mean = self.window.scalars().get("rollout/ep_rew_mean")
         if mean is not None:
             scalars[f"{tag}/ep_rew_mean"] = mean
         return scalars
@@ -179,7 +181,7 @@ class Worker:
             episodes, error = [np.zeros((0, 3), np.float32)], None
             try:
                 for rows in self._run(limit):
-                    scalars.append(rows[0].numpy())
+                    scalars.append(unpacked(rows[0])[1].numpy())
                     episodes.append(rows[1].numpy())
             except Exception as caught:  # It is the main thread's to handle.
                 error = caught
@@ -193,7 +195,7 @@ class Worker:
             )
             self._outcomes.put(outcome)
 
-    def _run(self, limit: int) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+    def _run(self, limit: int) -> Iterator[tuple[Packed, tf.Tensor]]:
         """Calls the graph until the worker has to park."""
         shared = self._shared
         if self._carry is None:
@@ -211,7 +213,7 @@ class Worker:
         weights, traits = values
         return self._shared.act(weights, traits, observation, memory, seed)
 
-    def _iterate(self, carry: Carry, limit: tf.Tensor) -> tuple[Carry, tf.Tensor, tf.Tensor]:
+    def _iterate(self, carry: Carry, limit: tf.Tensor) -> tuple[Carry, Packed, tf.Tensor]:
         """Some rollouts and updates: "repeat … until T > T_max", or until it has to park."""
         shared = self._shared
 
@@ -230,7 +232,7 @@ class Worker:
         )
         return carry, scalars, episodes
 
-    def _iterate_once(self, carry: Carry) -> tuple[Carry, tf.Tensor, tf.Tensor]:
+    def _iterate_once(self, carry: Carry) -> tuple[Carry, Packed, tf.Tensor]:
         """The body of Algorithm S3's outer loop; its lines are quoted where they are done."""
         shared, learner = self._shared, self._shared.learner
         # "Reset gradients: dθ ← 0 and dθ_v ← 0": each rollout has a tape of its own.
@@ -267,13 +269,16 @@ class Worker:
         self.environment.adapt(trajectory)
         self._steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
         # A rollout that fails is not counted here: ``restart`` does so.
-        with tf.control_dependencies([tf.identity(applied)]):
+        names, norms = unpacked(applied)
+        with tf.control_dependencies([tf.identity(norms)]):
             self._count.assign_add(1)
         rows = [experience.targets.advantage, *tf.nest.flatten(trajectory.action)]
         for variable, row in zip(self.histograms.values(), rows, strict=True):
             variable.assign(tf.cast(row, tf.float32))
+        of_loss, scalars = unpacked(experience.scalars)
         lag = tf.cast(lag, tf.float32)[tf.newaxis]
-        return carry, tf.concat([experience.scalars, applied, lag], 0), tf.stack(finished)
+        together = {(*of_loss, *names, "policy_lag"): tf.concat([scalars, norms, lag], 0)}
+        return carry, together, tf.stack(finished)
 
 
 def _resizable(name: str) -> tf.Variable:

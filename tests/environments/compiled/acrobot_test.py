@@ -7,6 +7,8 @@ from scipy import stats
 
 from pgtf.environments.compiled import CompiledAcrobot
 
+ACROBOT = CompiledAcrobot(4)
+
 
 def _may_begin(observation):
     angles = np.arctan2(observation[:, [1, 3]], observation[:, [0, 2]])
@@ -36,9 +38,7 @@ def test_a_step_from_any_state_is_gymnasiums(single_steps):
     high = np.array([[np.pi], [np.pi], [4 * np.pi], [9 * np.pi]])
     physics = rng.uniform(-high, high, (4, 3000)).astype(np.float32)
     # One Runge-Kutta step of 0.2 s from 28 rad/s multiplies rounding errors by some hundreds.
-    ended = single_steps(
-        CompiledAcrobot(), gym.make("Acrobot-v1"), physics, rng.integers(0, 3, 3000), 3e-4
-    )
+    ended = single_steps(ACROBOT, gym.make("Acrobot-v1"), physics, rng.integers(0, 3, 3000), 3e-4)
     assert 300 < ended < 2700
 
 
@@ -46,7 +46,7 @@ def test_a_step_from_a_state_of_play_is_gymnasiums(single_steps):
     rng = np.random.default_rng(2)
     high = np.array([[np.pi], [np.pi], [3.0], [5.0]])
     physics = rng.uniform(-high, high, (4, 3000)).astype(np.float32)
-    single_steps(CompiledAcrobot(), gym.make("Acrobot-v1"), physics, rng.integers(0, 3, 3000), 5e-6)
+    single_steps(ACROBOT, gym.make("Acrobot-v1"), physics, rng.integers(0, 3, 3000), 5e-6)
 
 
 def test_the_angles_stay_within_one_turn():
@@ -59,17 +59,13 @@ def test_the_angles_stay_within_one_turn():
 
 
 def test_episodes_are_gymnasiums_through_goals_and_resets(lockstep):
-    seen = lockstep(
-        CompiledAcrobot(4), lambda: gym.make("Acrobot-v1"), _pump, _may_begin, 500, 1e-5, True
-    )
+    seen = lockstep(ACROBOT, lambda: gym.make("Acrobot-v1"), _pump, _may_begin, 500, 1e-5, True)
     assert seen["terminated"] > 4
     assert seen["reset"] > 4
 
 
 def test_the_time_limit_and_the_reset_after_it_are_gymnasiums(lockstep):
-    seen = lockstep(
-        CompiledAcrobot(4), lambda: gym.make("Acrobot-v1"), _random, _may_begin, 520, 1e-5, True
-    )
+    seen = lockstep(ACROBOT, lambda: gym.make("Acrobot-v1"), _random, _may_begin, 520, 1e-5, True)
     assert seen["truncated"] >= 3
     assert seen["reset"] >= 3
 

@@ -1,5 +1,6 @@
 """Gymnasium as the oracle: compiled environments and their originals, moved in lockstep."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,18 @@ import pytest
 import tensorflow as tf
 
 from pgtf.environments.compiled import State, TensorFlowEnvironment
+
+
+# XLA takes seconds for a step of Acrobot: tests that share an environment share its programs.
+@functools.cache
+def _compiled_step(environment: TensorFlowEnvironment) -> Callable[..., Any]:
+    return tf.function(environment.step, jit_compile=True)
+
+
+@functools.cache
+def _copies(environment: TensorFlowEnvironment, num_envs: int) -> TensorFlowEnvironment:
+    return environment.replicate(num_envs)
+
 
 Actions = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 
@@ -48,7 +61,7 @@ def lockstep() -> Callable[..., dict[str, int]]:
         rng = np.random.default_rng(0)
         reference = gym.vector.SyncVectorEnv([make_reference] * environment.num_envs)
         assert reference.metadata["autoreset_mode"] == gym.vector.AutoresetMode.NEXT_STEP
-        step = tf.function(environment.step, jit_compile=True)
+        step = _compiled_step(environment)
         state, observation = environment.reset(tf.constant([3, 4]))
         observation = observation.numpy()
         assert np.all(initial_contains(observation))
@@ -98,10 +111,10 @@ def single_steps() -> Callable[..., int]:
     ) -> int:
         """Steps from every column of ``physics`` [D, N]; returns how many steps terminated."""
         num = physics.shape[1]
-        environment = environment.replicate(num)
+        environment = _copies(environment, num)
         zeros = tf.zeros([num], tf.int32)
         state = State(tf.constant(physics), zeros, zeros > 0, tf.constant([0, 0]), tf.constant(1))
-        _, row = tf.function(environment.step, jit_compile=True)(state, tf.constant(action))
+        _, row = _compiled_step(environment)(state, tf.constant(action))
         reference.reset(seed=0)
         original: Any = reference.unwrapped
         action = _reference_action(reference.action_space, action)

@@ -1,6 +1,7 @@
 """A3C: what a worker computes, what the workers share, and what they count."""
 
 import functools
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -394,6 +395,19 @@ def test_a_run_is_saved_and_resumed(tmp_path: Path) -> None:
     iterations = [x for name, x in saved.items() if "iterations" in name or "_variables/0/" in name]
     assert steps_saved == second["steps"]
     assert sum(int(x) for x in iterations) == updates
+    (progress,) = (x for name, x in saved.items() if name.startswith("progress/"))
+    assert all(len(rows) for rows in json.loads(progress)["trainer"]["episodes"])
+
+
+def test_workers_go_on_with_the_episodes_of_before() -> None:
+    made, other = (trainer(GymEnvironment("CartPole-v1", 1), num_workers=2) for _ in range(2))
+    while not all(made.saving()["episodes"]):
+        made.iterate(NEVER)
+    other.restored(json.loads(json.dumps(made.saving())))
+    ours, theirs = ([w.window.scalars() for w in x.crew.workers] for x in (made, other))
+    assert ours == theirs
+    made.close()
+    other.close()
 
 
 def test_restored_workers_use_other_random_numbers() -> None:
