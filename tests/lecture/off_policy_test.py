@@ -100,10 +100,9 @@ def test_in_one_step_weights_give_the_gradient_itself() -> None:
     """Where no later state depends on μ, nothing is left of it."""
     task = process(
         {(0, 0): {2: (1.0, 3.0)}, (0, 1): {2: (1.0, -1.0)}, (1, 0): {2: (1.0, 2.0)}}
-        | {(1, 1): {2: (0.5, 8.0)}},
+        | {(1, 1): {2: (1.0, 8.0)}},
         np.array([0.7, 0.3, 0.0]),
     )
-    task.transition[1, 1, 2] = 1.0
     preferences = np.array([[0.5, -0.2], [-0.3, 0.4], [0.0, 0.0]])
     mu = probabilities(np.array([[-1.0, 0.5], [0.8, 0.0], [0.0, 0.0]]))
     whole = behaved(task, mu, 1)
@@ -120,7 +119,7 @@ def test_untruncated_vtrace_is_unbiased_whatever_v_holds() -> None:
     for returns, policy in ((VTrace(None, None), pi), (MonteCarlo(), mu)):
         mean = mean_gradient(whole, EPISODIC_PREFERENCES, wrong, returns, None, 1.0)
         expected = score_function_gradient(pi, visited, action_values(EPISODIC, policy, 1.0))
-        np.testing.assert_allclose(mean, expected, atol=1e-4)
+        np.testing.assert_allclose(mean, expected, atol=5e-4)
     distance = action_values(EPISODIC, pi, 1.0) - action_values(EPISODIC, mu, 1.0)
     assert np.abs(distance).max() > 0.3
 
@@ -151,7 +150,7 @@ def test_the_fixed_point_of_vtrace_is_v_of_the_truncated_policy(
 ) -> None:
     """There E[v_t | s_t = s] = V(s), and a critic that is fitted to v_t arrives there."""
     fixed = state_values(CYCLIC, truncated_policy(rho_bar), 0.9)
-    fit = Regression(keras.optimizers.SGD(1.0), num_steps=10)
+    fit = Regression(keras.optimizers.SGD(0.5), num_steps=10)
     made = tables(
         CYCLIC_PREFERENCES,
         critic=table_v(fit),
@@ -164,12 +163,14 @@ def test_the_fixed_point_of_vtrace_is_v_of_the_truncated_policy(
     set_values(made.critic, fixed)
     _, metrics = loss_of(made, ROWS)
     state = np.eye(4)[ROWS.observation[:-1].numpy()] * ROWS.mask.numpy()[..., None]
-    means = np.einsum("tbs,tb->s", state, metrics["returns"]) / np.maximum(state.sum((0, 1)), 1e-9)
+    means = np.einsum("tbs,tb->s", state, metrics["returns"].numpy()) / np.maximum(
+        state.sum((0, 1)), 1e-9
+    )
     np.testing.assert_allclose(means[:3], fixed[:3], atol=1e-4)
 
     set_values(made.critic, np.zeros(4))
     update = tf.function(made.update, autograph=False)
-    for _ in range(80):
+    for _ in range(200):
         update(ROWS, SEED)
     reached = made.critic.output_layer.kernel.numpy()[:, 0]
     np.testing.assert_allclose(
