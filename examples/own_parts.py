@@ -54,13 +54,13 @@ class LinearBaseline(pgtf.Baseline):
     def __init__(self):
         super().__init__()
         # MLP without layers: its features are the observation itself.
-        self.value = self.regressor = pgtf.VCritic(pgtf.MLP(hidden=()))
+        self.linear = self.regressor = pgtf.VCritic(pgtf.MLP(hidden=()))
 
     def build(self, observation_space, action_space, critic):
-        self.value.build(observation_space, action_space)
+        self.linear.build(observation_space, action_space)
 
     def values(self, trajectory, estimates, policy, seed):
-        return self.value.predict(pgtf.Batch.whole(trajectory))
+        return self.linear.value(trajectory.acted_on)
 
 
 parser = argparse.ArgumentParser(description=__doc__)

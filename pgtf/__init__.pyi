@@ -73,6 +73,7 @@ from pgtf.networks.network import Network as Network
 from pgtf.networks.normalization import RunningNormalization as RunningNormalization
 from pgtf.policies.bernoulli import Bernoulli as Bernoulli
 from pgtf.policies.beta import Beta as Beta
+from pgtf.policies.decision import Actor as Actor
 from pgtf.policies.decision import Decision as Decision
 from pgtf.policies.deterministic import Deterministic as Deterministic
 from pgtf.policies.gaussian import Gaussian as Gaussian

@@ -14,11 +14,11 @@ class TrainingError(RuntimeError):
 
 
 def cannot_write(path: Path, error: Exception) -> TrainingError:
-    """Returns the error for what could not be written, with the space that is left.
+    """Returns the error for a failed write; its message gives the free disk space.
 
     Args:
         path: a file or folder.
-        error: what TensorFlow or the operating system said.
+        error: from TensorFlow or the operating system.
     """
     there = next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
     free = shutil.disk_usage(there).free // 2**20

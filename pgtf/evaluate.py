@@ -1,4 +1,4 @@
-"""Scores or films what a run has learned.
+"""Scores or films a trained run.
 
 python -m pgtf.evaluate --logdir=runs/a2c/CartPole-v1/seed0-20260101-120000
 python -m pgtf.evaluate --logdir=… --gin_param="GymEnvironment.kwargs = {'g': 5.0}"

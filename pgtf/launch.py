@@ -1,4 +1,4 @@
-"""Trains what gin files and bindings describe.
+"""Trains from gin files and bindings.
 
 python -m pgtf.launch --gin_file=a2c.gin
 python -m pgtf.launch --gin_file=a2c.gin --gin_param="ENVIRONMENT = 'Acrobot-v1'"
@@ -22,7 +22,7 @@ from pgtf.errors import ConfigurationError
 def run(
     gin_files: list[str], parameters: list[str], logdir: str | None, name: str | None = None
 ) -> dict[str, Any]:
-    """Trains, and returns what ``summary.json`` holds.
+    """Trains, and returns the contents of ``summary.json``.
 
     Args:
         gin_files: looked up in the current folder, then among pgtf's own.
@@ -101,7 +101,7 @@ def _closing(summary: dict[str, Any]) -> str:
     if summary["interrupted"]:
         lines += [
             f"Stopped by {summary['interrupted']} and saved.",
-            f"Go on:   the same command with --logdir={logdir}",
+            f"Resume:  the same command with --logdir={logdir}",
         ]
     else:
         evaluate = command_line.command("evaluate")

@@ -1,4 +1,4 @@
-"""Where the modules of version 0.1 went, so that parts written for it still import."""
+"""Forwards the module names of version 0.1, so that parts written for it still import."""
 
 import importlib
 import importlib.abc
@@ -37,7 +37,7 @@ MOVED = {
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Answers for the old names alone, and only when nothing else does."""
+    """Finds the old names, and only those, when no other finder does."""
 
     def find_spec(
         self,
@@ -58,7 +58,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return module
 
     def exec_module(self, module: types.ModuleType) -> None:
-        """Gives the module back the spec that importing it under the old name replaced."""
+        """Restores the spec that the import under the old name replaced."""
         module.__spec__ = self._own_spec
 
 

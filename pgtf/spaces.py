@@ -1,4 +1,4 @@
-"""How Gymnasium's spaces become tensors: specifications, features for networks, bounded actions."""
+"""Gymnasium's spaces as tensors: specifications, features for networks, bounded actions."""
 
 from typing import Any
 
@@ -32,13 +32,13 @@ def specification(space: spaces.Space) -> Any:
             return tf.TensorSpec(space.shape, tf.as_dtype(space.dtype))
         case _:
             raise ConfigurationError(
-                f"{type(space).__name__} spaces are not supported (only {_SUPPORTED}): convert it"
+                f"{type(space).__name__} spaces are not supported (only {_SUPPORTED}): convert them"
                 " with a Gymnasium wrapper bound to GymEnvironment.wrappers."
             )
 
 
 def features(space: spaces.Space, element: Any) -> tf.Tensor:
-    """Encodes elements of a space as vectors a dense layer can take.
+    """Encodes elements of a space as vectors for a dense layer.
 
     Numbers are flattened (bytes are scaled to [0, 1] by their bounds), categories become one-hot,
     and the parts of a Tuple or Dict are concatenated in order (sorted by key).

@@ -3,7 +3,7 @@
 Every field is a tensor or a nest of tensors; B counts environments and T counts rows of a
 rollout. A row is one call of ``Environment.step``. Environments reset themselves on the call after
 an episode has ended (Gymnasium's ``NEXT_STEP``), so each episode costs one row that is no
-transition: its ``mask`` is 0 and no counter, mean or gradient includes it.
+transition: its ``mask`` is 0, and no counter, mean or gradient includes it.
 """
 
 from typing import Any, NamedTuple
@@ -30,7 +30,7 @@ class TimeStep(_Row):
         reward: [B] float32, what is learned from; 0 on a masked row.
         terminated: [B] bool; the task ended, the return after this step is 0.
         truncated: [B] bool; the episode was cut, the return after this step is bootstrapped.
-        mask: [B] float32; 0 where the row is no transition (a reset, or a held environment).
+        mask: [B] float32; 0 where the row is not a transition (a reset, or a held environment).
         score: [B] float32, the environment's own reward, which episode returns add up; 0 on a
             masked row. The reward itself where it is not given.
     """
@@ -61,7 +61,7 @@ class Trajectory(NamedTuple):
         score: [T, B] float32, the environment's own reward; episode returns add it up.
         terminated: [T, B] bool.
         truncated: [T, B] bool.
-        mask: [T, B] float32; 0 on rows that are no transition.
+        mask: [T, B] float32; 0 on rows that are not transitions.
         time: [T, B] int32; steps since the start of the episode.
         log_prob: [T, B] log μ(a_t | s_t) of the behaviour policy, the one that acted; () unless a
             part asked for it.

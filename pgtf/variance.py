@@ -1,4 +1,4 @@
-"""Measures the variance of policy-gradient estimators, on trajectories that they share.
+"""Measures the variance of policy-gradient estimators on shared trajectories.
 
 python -m pgtf.variance                                             a fresh policy
 python -m pgtf.variance --run=runs/a2c/CartPole-v1/seed0-…          a trained one
@@ -27,14 +27,14 @@ _GIN_FILE = "variance.gin"
 def measure(
     gin_files: list[str] | None, parameters: list[str], run: Path | None, logdir: Path | None
 ) -> tuple["Results", Path]:
-    """Measures what gin files and bindings describe, and writes CSV and TensorBoard events.
+    """Measures the variance under a configuration, and writes CSV and TensorBoard events.
 
     Args:
         gin_files: looked up in the current folder, then among pgtf's own; ``variance.gin`` if None
             and there is no run.
         parameters: bindings on top of the files.
-        run: the folder of the run whose policy is measured, or None for a fresh one.
-        logdir: where the results go, or None for a new folder.
+        run: the folder of the run whose policy is measured, or None for a fresh policy.
+        logdir: the folder of the results, or None for a new one.
 
     Returns:
         The results and their folder.
@@ -67,8 +67,8 @@ def measure(
         next(trainer.members())  # Of several seeds the first one is measured.
         if trainer.learner is None:
             raise ConfigurationError(
-                f"{type(trainer).__name__} follows no policy gradient whose variance could be"
-                " measured: bind train.trainer = @SynchronousTrainer()."
+                f"{type(trainer).__name__} follows no policy gradient, so there is no variance to"
+                " measure: bind train.trainer = @SynchronousTrainer()."
             )
         laboratory: VarianceLaboratory = configuration.call(
             gin.get_configurable(VarianceLaboratory)
@@ -126,7 +126,7 @@ def main(arguments: Sequence[str]) -> None:
 def _flags() -> flags.FlagValues:
     values = command_line.gin_flags(
         None,
-        f"A gin file, looked up here and among pgtf's own ({_GIN_FILE}); with --run, on top of the"
+        f"A gin file, in this folder or one of pgtf's own ({_GIN_FILE}); with --run, on top of the"
         " run's configuration. Repeatable.",
     )
     flags.DEFINE_string(

@@ -1,4 +1,4 @@
-"""Gin text as data: which bindings there are and where they stand, before anything runs."""
+"""Gin text as data: the bindings and their places, before anything runs."""
 
 import ast
 import dataclasses
@@ -32,13 +32,13 @@ class Binding:
 
     @property
     def place(self) -> str:
-        """Where it stands, for messages."""
+        """File and line, for messages."""
         name = str(Path(self.source).relative_to(shipped_files())) if self.shipped else self.source
         return name if self.line is None else f"{name} line {self.line}"
 
     @property
     def shipped(self) -> bool:
-        """Whether it stands in a file that comes with pgtf."""
+        """Whether it is in a file that comes with pgtf."""
         return Path(self.source).is_relative_to(shipped_files())
 
 
@@ -70,7 +70,7 @@ def find(file: str) -> Path:
 def read_file(
     file: str, seen: list[Path] | None = None, _including: Sequence[Path] = ()
 ) -> dict[str, Binding]:
-    """Reads the bindings of a gin file and of all that it includes; later ones win.
+    """Reads the bindings of a gin file and of all its includes; later ones win.
 
     Args:
         file: looked up as in ``find``.
@@ -96,7 +96,7 @@ def read_text(text: str, source: str) -> dict[str, Binding]:
 
     Args:
         text: one or many bindings.
-        source: what messages call it.
+        source: its name in messages.
 
     Raises:
         ConfigurationError: it is not gin.
@@ -182,13 +182,13 @@ def short(key: str) -> str:
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """A question with the nearest name, to be added to a message; empty where none is near."""
+    """Returns a question with the nearest name, to add to a message; empty if none is near."""
     near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
 class _AsText(config_parser.ParserDelegate):
-    """Reads references and macros as the text they stand in."""
+    """Reads references and macros as their text."""
 
     def configurable_reference(self, scoped_name: str, evaluate: bool) -> Any:
         return _Text(f"@{scoped_name}{'()' if evaluate else ''}")
@@ -228,12 +228,12 @@ def _read(
 
 
 def _syntax_error(error: Exception) -> tuple[str, int | None]:
-    """What is wrong with gin text, and the line."""
+    """Returns an explanation of a syntax error in gin text, and its line."""
     if isinstance(error, tokenize.TokenError):
         return "a bracket or a quote is not closed.", error.args[1][0] - 1
     line = getattr(error, "lineno", None)
     message = getattr(error, "msg", None) or str(error)
     bare = re.search(r"Failed to parse token '(.+?)'", message)
     if bare:
-        message = f"{bare[1]} has no meaning here; text is written in quotes."
+        message = f"{bare[1]} has no meaning here; put text in quotes."
     return message, line

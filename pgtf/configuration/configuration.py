@@ -1,4 +1,4 @@
-"""gin: what can be bound, where files are found, and messages when a binding is wrong."""
+"""gin: registers Keras, finds files, and explains wrong bindings."""
 
 import copy
 import dataclasses
@@ -37,9 +37,9 @@ _T = TypeVar("_T")
 
 
 def register_keras() -> None:
-    """Makes Keras optimizers, schedules and initializers bindable by their names.
+    """Registers Keras optimizers, schedules and initializers with gin under their names.
 
-    gin 0.5 brings such registrations in ``gin.tf``, which this TensorFlow cannot import.
+    gin 0.5 does this in ``gin.tf``, which cannot be imported with this TensorFlow.
     """
     for module, base in (
         (keras.optimizers, keras.optimizers.Optimizer),
@@ -80,9 +80,9 @@ class Configuration:
         return dataclasses.replace(self, description=naming.safe(name))
 
     def warnings(self) -> list[str]:
-        """Returns a line for each binding of the user's that nothing has used so far.
+        """Returns a line for each of the user's bindings that nothing has used so far.
 
-        Those of pgtf's own files are left over wherever a derived file swaps a part.
+        Bindings of shipped files do not count: a derived file that swaps a part leaves some unused.
         """
         used = used_keys(gin.operative_config_str())
         return [
@@ -105,8 +105,8 @@ def load(
         source: what messages call a parameter.
 
     Raises:
-        ConfigurationError: a file is missing, a binding names what there is not, or a value is
-            not of its parameter's type.
+        ConfigurationError: a file is missing, a binding names something unknown, or a value does
+            not have its parameter's type.
     """
     if str(shipped_files()) not in gin.config._LOCATION_PREFIXES:
         gin.add_config_file_search_path(str(shipped_files()))
@@ -141,14 +141,14 @@ def bound(key: str, default: Any) -> Any:
         value = gin.query_parameter(key)
     except ValueError:
         return default
-    return copy.deepcopy(value)  # What gin does to a value before it passes it on.
+    return copy.deepcopy(value)  # As gin does before it passes a value on.
 
 
 def call(function: Callable[..., _T], **arguments: Any) -> _T:
     """Calls a configurable; gin makes the parts that are bound to it.
 
     Raises:
-        ConfigurationError: a part cannot be made of what is bound to it.
+        ConfigurationError: a part cannot be made from its bindings.
     """
     try:
         return function(**arguments)
@@ -173,21 +173,21 @@ def call(function: Callable[..., _T], **arguments: Any) -> _T:
 
 
 def _own_message(error: Exception) -> str:
-    """An error's message without what gin adds of the calls that led to it."""
+    """An error's message without gin's list of the calls that led to it."""
     return str(error)[: match.start()] if (match := _CALL.search(str(error))) else str(error)
 
 
 @contextmanager
 def _explained(source: str) -> Iterator[None]:
     """Turns gin's errors about text from a source into one sentence."""
-    # gin logs an error for each folder in which a file is not, also when the next one has it.
+    # gin logs an error for each folder that lacks a file, even if the next folder has it.
     disabled = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
         yield
     except ConfigurationError:
         raise
-    except KeyError as error:  # A name that two modules have; gin loses the words on the way.
+    except KeyError as error:  # Two modules have the name; gin loses the message on the way.
         cause = error.__cause__ or error.__context__ or error
         raise ConfigurationError(f"{source}: {cause.args[0]}") from error
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""TensorFlow's own settings, made before its first operation."""
+"""TensorFlow's own settings, applied before its first operation."""
 
 import contextlib
 import os
@@ -21,11 +21,11 @@ def runtime(
     inter_op_threads: int | None = None,
     compilation_cache: str | None = None,
 ) -> None:
-    """Sets TensorFlow's thread pools, and where XLA keeps what it has compiled.
+    """Sets TensorFlow's thread pools and XLA's cache of compiled programs.
 
     One thread each is fastest for small networks, where handing work over costs more than doing
-    it; convolutions and large batches gain from more. Nothing changes once TensorFlow has started,
-    as before a second run in one process.
+    it; convolutions and large batches gain from more. Once TensorFlow has started, as in a second
+    run of one process, the settings have no effect.
 
     Args:
         intra_op_threads: threads that share one operation; 0 for one a core. When unbound, 1, or
@@ -51,7 +51,7 @@ def runtime(
     if intra_op_threads < 0 or inter_op_threads < 0:
         raise ConfigurationError("runtime's thread numbers must be 0 or more.")
     if intra_op_threads == 1:
-        # Else XLA still hands small matrix products over to the pool, of one thread, and waits.
+        # Otherwise XLA still hands small matrix products to the pool of one thread, and waits.
         _add_flag("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
     if compilation_cache is not None:
         _add_flag(

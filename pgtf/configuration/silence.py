@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def silenced_tensorflow() -> Iterator[None]:
-    """Imports of TensorFlow in this context print nothing.
+    """Silences imports of TensorFlow in this context.
 
-    Its C++ part writes to the file descriptor before any log level is heeded. Warnings of its
-    Python part, which are about how graphs are traced, are left out from then on. Set
-    ``TF_CPP_MIN_LOG_LEVEL`` yourself to see everything.
+    Its C++ part writes to the file descriptor before any log level applies. Warnings of its Python
+    part, which are about tracing graphs, stay off from then on. Set ``TF_CPP_MIN_LOG_LEVEL``
+    yourself to see everything.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         yield

@@ -1,6 +1,6 @@
-"""Whether what is bound to a parameter is of the type that the parameter is annotated with.
+"""Checks bindings against the annotations of their parameters.
 
-gin itself takes any value for any parameter, and the error then comes late and from afar.
+gin itself takes any value for any parameter, and the error then comes late and far from its cause.
 """
 
 import collections.abc
@@ -33,10 +33,10 @@ def check(bindings: Mapping[str, Binding]) -> None:
     default, where that is a number, a text or a truth value.
 
     Args:
-        bindings: where each binding stands, by key.
+        bindings: by key.
 
     Raises:
-        ConfigurationError: the first one that does not fit, or that names an unknown macro.
+        ConfigurationError: a binding does not fit, or names an unknown macro.
     """
     for key, binding in bindings.items():
         selector, _, parameter = key.split("/")[-1].rpartition(".")
@@ -118,7 +118,7 @@ def _annotation(selector: str, parameter: str) -> Any:
 
 
 def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
-    """An annotation as it was meant, where it is written as text."""
+    """Evaluates an annotation that is written as text."""
     if not isinstance(annotation, str):
         return annotation
     try:
@@ -162,7 +162,7 @@ def _macro_value(name: str) -> Any:
             return value
         passed.append(name)
         name = "/".join(value.scopes)
-    raise ConfigurationError(f"The macros {', '.join(passed)} have each other for their value.")
+    raise ConfigurationError(f"The macros {', '.join(passed)} refer to each other in a circle.")
 
 
 def _fits(value: Any, expected: Any) -> bool:
@@ -208,7 +208,7 @@ def _reference_fits(reference: Any, kind: type) -> bool:
 
 
 def made_by(target: Any) -> Any:
-    """The class of what a configurable makes, ``Signature.empty`` where it does not say."""
+    """The class that a configurable makes, or ``Signature.empty`` without an annotation."""
     if inspect.isclass(target):
         return target
     return _evaluated(inspect.signature(target).return_annotation, target)

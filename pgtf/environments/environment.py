@@ -44,7 +44,7 @@ class Environment(abc.ABC):
 
     @abc.abstractmethod
     def reset(self, seed: tf.Tensor) -> tuple[Any, Any]:
-        """Starts every copy afresh.
+        """Starts a new episode in every copy.
 
         Args:
             seed: int32 [2], a stateless seed. Environments that are not compiled also take [N, 2],
@@ -65,7 +65,7 @@ class Environment(abc.ABC):
         Args:
             state: what the previous ``reset`` or ``step`` returned.
             action: nest of [B, ...] as a policy head samples it; bounds are applied in here.
-            held: [B] bool; copies that stay as they are, on a masked row.
+            held: [B] bool; copies that do not move, their row is masked.
 
         Returns:
             The next state and the time step.
@@ -123,13 +123,13 @@ class Environment(abc.ABC):
 
     @property
     def failure(self) -> Exception | None:
-        """What the environment's own code raised in the last call, if it did."""
+        """The exception that the environment's own code raised in the last call, or None."""
         return None
 
     def renew(self) -> None:
-        """Makes anew what the environment holds outside TensorFlow, after its code has raised."""
+        """Rebuilds whatever lives outside TensorFlow, after the environment's code has raised."""
         return
 
     def close(self) -> None:
-        """Frees what the environment holds outside TensorFlow."""
+        """Frees resources outside TensorFlow."""
         return

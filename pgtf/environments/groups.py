@@ -1,4 +1,4 @@
-"""N groups of E copies of one environment: every member of a population plays in its own."""
+"""N groups of E copies of one environment: each member of a population plays in its own group."""
 
 import abc
 from typing import Any, Protocol
@@ -38,10 +38,10 @@ class Groups(abc.ABC):
 
     @abc.abstractmethod
     def reset(self, seeds: tf.Tensor) -> tuple[Any, Any]:
-        """Starts every copy afresh.
+        """Starts a new episode in every copy.
 
         Args:
-            seeds: int32 [N, 2]; groups with equal seeds start alike and meet the same chances.
+            seeds: int32 [N, 2]; groups with equal seeds get the same initial states and randomness.
 
         Returns:
             The state and the first observation, a nest of [N, E, ...].
@@ -61,7 +61,7 @@ class Groups(abc.ABC):
         """
 
     def close(self) -> None:
-        """Frees what the environments hold outside TensorFlow."""
+        """Frees resources outside TensorFlow."""
         return
 
 
@@ -76,7 +76,7 @@ class VectorisedGroups(Groups):
         self._environment = environment
 
     def reset(self, seeds: tf.Tensor) -> tuple[Any, Any]:
-        """Starts every copy afresh; see ``Groups.reset``."""
+        """Starts a new episode in every copy; see ``Groups.reset``."""
         return tf.vectorized_map(self._environment.reset, seeds)
 
     def step(self, state: Any, action: Any, held: tf.Tensor) -> tuple[Any, TimeStep]:
@@ -101,7 +101,7 @@ class BlockGroups(Groups):
         self._shape = [num_groups, environment.num_envs // num_groups]
 
     def reset(self, seeds: tf.Tensor) -> tuple[Any, Any]:
-        """Starts every copy afresh; see ``Groups.reset``."""
+        """Starts a new episode in every copy; see ``Groups.reset``."""
         state, observation = self.environment.reset(seeds)
         return state, self._grouped(observation)
 

@@ -19,7 +19,7 @@ from pgtf.environments.hosted import Host, HostedEnvironment
 from pgtf.environments.vector import EnvironmentLoop, LibraryVector
 from pgtf.errors import ConfigurationError
 
-# What a complaint about a missing package contains, and the extra of pgtf that brings the package.
+# Text in an error about a missing package, and the extra of pgtf that installs the package.
 _EXTRAS = {
     "[box2d]": "box2d",
     "[mujoco]": "mujoco",
@@ -27,10 +27,10 @@ _EXTRAS = {
     "opencv": "atari",
     "pygame": "classic-control",
 }
-# Vectorised implementations of the very task of the single environment, and the number of copies up
-# to which stepping these one by one is faster (the vectorised CartPole takes as long as six).
+# Vectorised implementations of a task, and the number of copies up to which stepping single
+# environments is faster (the vectorised CartPole takes as long as six single ones).
 _FASTER_ONE_BY_ONE = {"gymnasium.envs.classic_control.cartpole:CartPoleVectorEnv": 4}
-# Namespaces of ids that a module registers when it is imported.
+# Namespaces of ids, and the module whose import registers them.
 _MODULES = {"ALE": "ale_py"}
 
 
@@ -45,10 +45,10 @@ class GymEnvironment(HostedEnvironment):
         kwargs: keyword arguments of the environment.
         wrappers: callables from environment to environment, applied to each copy in this order.
         vectorization: how the copies are stepped. 'loop': one after the other in this process;
-            'async': each in a process of its own; 'vector_entry_point': by the vectorised
-            implementation that comes with the environment; 'auto': the last where there is one
-            and no wrapper is bound, else the first. Up to 4 copies of CartPole are stepped one
-            after the other all the same, which is faster for so few.
+            'async': each in its own process; 'vector_entry_point': by the environment's own
+            vectorised implementation; 'auto': 'vector_entry_point' if there is one and no wrapper
+            is bound, else 'loop'. 'auto' also loops over up to 4 copies of CartPole, which is
+            faster for so few.
 
     Raises:
         ConfigurationError: the id is unknown, a package it needs is missing, the environment
@@ -88,7 +88,7 @@ class GymEnvironment(HostedEnvironment):
         if vectorization == "auto":
             few = _FASTER_ONE_BY_ONE.get(str(spec.vector_entry_point), 0)
             offered = spec.vector_entry_point is not None and not self.wrappers
-            # With arguments of their own the two may differ.
+            # With keyword arguments the two implementations may differ.
             alone = not self.kwargs and self.num_envs <= few
             vectorization = "vector_entry_point" if offered and not alone else "loop"
         if vectorization == "loop":
@@ -98,8 +98,8 @@ class GymEnvironment(HostedEnvironment):
                 return LibraryVector(gym.vector.AsyncVectorEnv([self.make] * self.num_envs))
         if self.wrappers:
             raise ConfigurationError(
-                "GymEnvironment.wrappers wrap single environments, which 'vector_entry_point' has"
-                " not: bind GymEnvironment.vectorization = 'loop'."
+                "GymEnvironment.wrappers wrap single environments, and 'vector_entry_point' has"
+                " none: bind GymEnvironment.vectorization = 'loop'."
             )
         envs = gym.make_vec(
             self.name, self.num_envs, vectorization_mode=vectorization, **self.kwargs
@@ -107,7 +107,7 @@ class GymEnvironment(HostedEnvironment):
         return LibraryVector(envs)
 
     def make(self, **kwargs: Any) -> gym.Env:
-        """Makes one copy, wrapped; ``kwargs`` are added to those bound."""
+        """Makes one wrapped copy; ``kwargs`` are added to the bound ones."""
         env = gym.make(self.name, disable_env_checker=True, **(self.kwargs | kwargs))
         for wrapper in self.wrappers:
             env = wrapper(env)
@@ -133,7 +133,7 @@ class GymEnvironment(HostedEnvironment):
 
 
 def register_wrappers() -> None:
-    """Makes Gymnasium's own wrappers bindable by their names, arguments included."""
+    """Registers Gymnasium's wrappers with gin under their names, arguments included."""
     for name in gym.wrappers.__all__:
         try:
             wrapper = getattr(gym.wrappers, name)
@@ -144,7 +144,7 @@ def register_wrappers() -> None:
 
 
 def _imported_spec(id: str) -> gym.envs.registration.EnvSpec:
-    """Finds what is registered under an id, after importing the module that registers it."""
+    """Returns the spec of an id, after importing the module that registers it."""
     module, _, name = id.rpartition(":")
     module = module or _MODULES.get(id.partition("/")[0], "")
     if module:
@@ -157,7 +157,7 @@ def _imported_spec(id: str) -> gym.envs.registration.EnvSpec:
 
 @contextlib.contextmanager
 def _ctrl_c_ignored() -> Iterator[None]:
-    """Processes that start here leave Ctrl-C to their parent, which still needs them to save."""
+    """Child processes started here ignore Ctrl-C: the parent still needs them to save."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -170,7 +170,7 @@ def _ctrl_c_ignored() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _clear_errors(id: str) -> Iterator[None]:
-    """Turns what is raised while an environment is made into one sentence."""
+    """Turns exceptions from making an environment into one sentence."""
     try:
         yield
     except ConfigurationError:

@@ -1,4 +1,4 @@
-"""Calls of Python from TensorFlow's threads, made cheaper."""
+"""Cheaper calls into Python from TensorFlow's threads."""
 
 import ctypes
 import threading
@@ -7,12 +7,12 @@ _thread = threading.local()
 
 
 def keep_thread_state() -> None:
-    """Lets the calling thread keep its Python thread state between two calls out of a graph.
+    """Keeps the calling thread's Python thread state alive between calls from a graph.
 
-    A thread that Python did not start gets a state, and the memory of a stack, for each call, and
-    loses them after it (``PyGILState_Ensure``, PEP 311): system calls that take as long as stepping
-    several environments. One call of ``PyGILState_Ensure`` without its release keeps them for as
-    long as the thread lives; TensorFlow's pools live as long as the process.
+    A thread that Python did not start gets a thread state and a stack for each call and loses them
+    afterwards (``PyGILState_Ensure``, PEP 311). These system calls take as long as stepping several
+    environments. One ``PyGILState_Ensure`` without its release keeps the state for the thread's
+    lifetime; TensorFlow's pools live as long as the process.
     """
     if not hasattr(_thread, "kept"):
         _thread.kept = True

@@ -1,4 +1,4 @@
-"""MuJoCo's warnings, each told once."""
+"""Prints each of MuJoCo's warnings once."""
 
 import contextlib
 import sys
@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 
 def tell_once() -> None:
-    """Makes MuJoCo say each of its warnings once, on stderr.
+    """Makes MuJoCo print each of its warnings once, on stderr.
 
-    By itself it repeats them for every copy of an environment and writes a log file into the
-    current folder. A handler that the user has set stays.
+    By default it repeats them for every copy of an environment and writes a log file into the
+    current folder. A handler set by the user is kept.
     """
     with contextlib.suppress(ImportError):
         import mujoco

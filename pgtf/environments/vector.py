@@ -1,7 +1,7 @@
 """B Gymnasium environments behind one reset and one step on NumPy arrays.
 
 Both kinds return observations as the leaves of a nest, each [B, ...], and ``signals`` [4, B]
-float32: reward, terminated, truncated and mask. One array for the four is what makes the call from
+float32: reward, terminated, truncated and mask. Packing the four into one array makes the call from
 the graph cheap.
 """
 
@@ -35,7 +35,7 @@ def environment_seeds(seed: np.ndarray, count: int) -> list[int]:
 
 
 def _nest(space: spaces.Space, element: Any) -> Any:
-    """An element of a space as a nest TensorFlow knows, keys sorted."""
+    """An element of a space as a TensorFlow nest, keys sorted."""
     match space:
         case spaces.Dict():
             return {key: _nest(part, element[key]) for key, part in sorted(space.items())}
@@ -59,20 +59,20 @@ def _gymnasium_element(space: spaces.Space, action: Any) -> Any:
 
 
 class EnvironmentFailure(RuntimeError):
-    """An environment's own code raised; the message says which one and what."""
+    """An environment's own code raised; the message names the environment and the error."""
 
 
 class EnvironmentLoop:
     """Steps B environments one after the other in this process.
 
-    Leaner than Gymnasium's ``SyncVectorEnv``, which copies observations and merges infos, and able
-    to hold some environments still.
+    Leaner than Gymnasium's ``SyncVectorEnv``, which copies observations and merges infos. Can hold
+    single environments still.
 
     Args:
         makers: one function for each environment.
 
     Attributes:
-        seeds_each: whether ``reset`` gives each environment a seed of its own.
+        seeds_each: whether ``reset`` gives each environment its own seed.
         stacks_frames: whether observations are grey pictures in a stack.
     """
 
@@ -123,7 +123,7 @@ class EnvironmentLoop:
         return [*self._observations(), signals]
 
     def render(self) -> Any:
-        """Returns a picture of the first environment, or None."""
+        """Returns an image of the first environment, or None."""
         with contextlib.suppress(NotImplementedError):
             return self._envs[0].render()
         return None
@@ -165,13 +165,13 @@ class EnvironmentLoop:
 class LibraryVector:
     """A Gymnasium ``VectorEnv``: a vectorised implementation, or one process for each environment.
 
-    It cannot hold an environment still: a held one moves on, and its rows are masked.
+    It cannot hold an environment still: a held one keeps stepping, and its rows are masked.
 
     Args:
         envs: a vector environment with ``NEXT_STEP`` autoreset.
 
     Attributes:
-        seeds_each: whether ``reset`` gives each environment a seed of its own.
+        seeds_each: whether ``reset`` gives each environment its own seed.
 
     Raises:
         ConfigurationError: another kind of autoreset.
@@ -185,7 +185,7 @@ class LibraryVector:
                 " 'loop'."
             )
         self._envs = envs
-        # Only Gymnasium's own classes are sure to take a seed for each environment.
+        # Only Gymnasium's own class is known to take a seed for each environment.
         self.seeds_each = isinstance(envs, gym.vector.AsyncVectorEnv)
         self.observation_space = envs.single_observation_space
         self.action_space = envs.single_action_space
@@ -244,7 +244,7 @@ class LibraryVector:
 
     @property
     def stacks_frames(self) -> bool:
-        """Whether observations are grey pictures in a stack, [frames, height, width] uint8."""
+        """Whether observations are stacked grey frames, [frames, height, width] uint8."""
         space = self.observation_space
         shape = space.shape or ()
         return space.dtype == np.uint8 and len(shape) == 3 and shape[0] < shape[-1]
@@ -257,7 +257,7 @@ class LibraryVector:
         return self._observed[0][0, -1] if self.stacks_frames else None
 
     def close(self) -> None:
-        """Closes every environment, also where one of their processes has died."""
+        """Closes every environment, even if one of their processes has died."""
         try:
             self._envs.close()
         except (OSError, EOFError):
@@ -267,6 +267,6 @@ class LibraryVector:
         leaves = [observation]
         if self._nested:
             leaves = tf.nest.flatten(_nest(self.observation_space, observation))
-        # A copy, as some vector environments write the next observation into the same buffer.
+        # A copy, because some vector environments write the next observation into the same buffer.
         self._observed = [np.array(x, dtype) for x, dtype in zip(leaves, self._dtypes, strict=True)]
         return self._observed

@@ -48,14 +48,14 @@ class SearchMethod(tf.Module, abc.ABC):
 class EvolutionStrategy(SearchMethod):
     """Follows the search gradient ∇_μ U = E[∇_μ log P_μ(θ) F(θ)].
 
-    The score-function estimator of the policy gradient, with parameters in the place of actions
+    The score-function estimator of the policy gradient, with parameters in place of actions
     (Wierstra et al. 2014, "Natural Evolution Strategies", section 2; Salimans et al. 2017,
-    arXiv:1703.03864). A learned σ is among the μ that is differentiated by.
+    arXiv:1703.03864). A learned σ is one of the parameters μ.
 
     Args:
-        shaping: maps the fitness [N] to what weights the members; None for the fitness as it is.
+        shaping: maps the fitness [N] to the members' weights; None for the raw fitness.
         optimizer: any Keras optimizer; Adam(0.01) when unbound. A schedule for its learning rate
-            counts environment steps. Its ``weight_decay`` pulls the mean towards 0, σ never.
+            counts environment steps. Its ``weight_decay`` pulls the mean towards 0, never σ.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class EvolutionStrategy(SearchMethod):
         OverEnvironmentSteps.install(self.optimizer, steps, horizon)
 
     def gradients(self, members: tf.Tensor, fitness: tf.Tensor) -> list[tf.Tensor]:
-        """Estimates −∇U from the members, which an optimizer descends.
+        """Estimates −∇U from the members, for an optimizer to descend.
 
         Args:
             members: θ [N, D].
@@ -101,15 +101,15 @@ class EvolutionStrategy(SearchMethod):
 
 @gin.register
 class CrossEntropyMethod(SearchMethod):
-    """Fits the search distribution to its best members, again and again.
+    """Fits the search distribution to its best members in each generation.
 
     The fit is the most likely Gaussian, μ the mean of the elite and σ² their mean squared distance
     from it (Rubinstein 1999; for policies: Szita and Lőrincz 2006, "Learning Tetris Using the Noisy
     Cross-Entropy Method"). A fixed σ stays as it is.
 
     Args:
-        elite_fraction: share of the members that is fitted to.
-        step: how far the distribution goes to the fit, from 0 (stays) to 1 (becomes it).
+        elite_fraction: share of the members that the distribution is fitted to.
+        step: how far the distribution moves to the fit, from 0 (not at all) to 1 (all the way).
         extra_scale: standard deviation added to σ (as variances add), which keeps the search from
             narrowing too soon; a number, or a Keras schedule over environment steps.
     """

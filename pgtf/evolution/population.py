@@ -17,7 +17,7 @@ class PlayedEpisodes(NamedTuple):
     Attributes:
         returns: [N, E] float32, undiscounted.
         lengths: [N, E] int32, in steps.
-        statistics: values of the policy's non-trainable variables, after all that was seen.
+        statistics: values of the policy's non-trainable variables after all steps.
     """
 
     returns: tf.Tensor
@@ -64,13 +64,13 @@ def play(
 ) -> PlayedEpisodes:
     """Plays one episode in every environment.
 
-    Running statistics of the policy's network stand still meanwhile, so that all members are
-    judged alike; what they become by the steps of all members is returned.
+    Running statistics of the policy's network are frozen meanwhile, so that all members are judged
+    alike; their new values, from the steps of all members, are returned.
 
     Args:
         groups: N groups of E environments.
-        policy: whose weights the members have.
-        act: of ``members_act``.
+        policy: the members differ from it in their weights only.
+        act: from ``members_act``.
         weights: for each trainable variable of the policy [N, *shape].
         seeds: int32 [N, 2]; members with equal seeds meet the same episodes.
         max_steps: steps after which an episode counts as it stands.
@@ -115,7 +115,7 @@ def play(
 def _adapted(
     policy: Policy, statistics: list[tf.Tensor], observation: Any, mask: tf.Tensor
 ) -> list[tf.Tensor]:
-    """What the network's running statistics become by one more row of steps, [N, E]."""
+    """The network's running statistics after one more row of steps, [N, E]."""
     variables = policy.non_trainable_variables
     if not variables:
         return statistics

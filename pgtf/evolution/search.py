@@ -17,7 +17,7 @@ _SCALES = ("fixed", "learned")
 
 @gin.register
 class GaussianSearch(tf.Module):
-    """θ ~ N(μ, σ²), the distribution that evolution samples its members from.
+    """θ ~ N(μ, σ²), the distribution of evolution's members.
 
     Attributes:
         mean: μ [D], a Keras variable, once built.
@@ -25,7 +25,7 @@ class GaussianSearch(tf.Module):
 
     Args:
         covariance: 'isotropic', one σ for all parameters, or 'diagonal', one for each.
-        scale: 'fixed', σ is ``initial_scale`` for ever, or 'learned', moved together with μ.
+        scale: 'fixed', σ stays ``initial_scale``, or 'learned', σ moves together with μ.
         initial_scale: σ of the first generation, in units of the parameters.
     """
 
@@ -64,12 +64,12 @@ class GaussianSearch(tf.Module):
 
     @property
     def trainable_variables(self) -> list[keras.Variable]:
-        """What the search moves: μ, and log σ where it is learned."""
+        """The variables that the search moves: μ, and log σ where it is learned."""
         return [self.mean, self.log_scale] if self.scale == "learned" else [self.mean]
 
     @property
     def sigma(self) -> tf.Tensor:
-        """σ as it is now, [] or [D]."""
+        """The current σ, [] or [D]."""
         return tf.exp(self.log_scale.value)
 
     def distribution(self) -> tfp.distributions.Distribution:
@@ -83,8 +83,8 @@ class GaussianSearch(tf.Module):
         Args:
             count: N.
             seed: int32 [2].
-            antithetic: whether member i + N/2 is member i mirrored at the mean, 2μ − θ_i. Each has
-                the distribution P still, and odd errors of an estimate cancel within the pair.
+            antithetic: whether member i + N/2 is member i mirrored at the mean, 2μ − θ_i. Each
+                still has the distribution P, and odd errors of an estimate cancel within the pair.
 
         Returns:
             θ [N, D].

@@ -1,4 +1,4 @@
-"""Fitness shaping: what a search gradient is weighted by in place of the fitness itself.
+"""Fitness shaping: the weights of a search gradient in place of the raw fitness.
 
 Pure functions of the fitness [N] of one generation; all of them give [N].
 """

@@ -1,1 +1,1 @@
-"""Inside the graph: loops, parameters as arguments, stateless random numbers."""
+"""Graph building blocks: loops, parameters as arguments, stateless random numbers."""

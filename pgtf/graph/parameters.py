@@ -2,9 +2,9 @@
 
 A3C's θ′, a population in evolution and many seeds at once all need a policy whose parameters are
 not those in its variables. Every learnable number of pgtf is a Keras weight, so one mechanism
-serves them all: values are handed in as tensors, and ``substituted`` puts them in place of the
-variables while a function is evaluated or traced. It works inside ``tf.function``, XLA included,
-and under ``tf.vectorized_map`` over a stack of values.
+serves them all: ``substituted`` replaces the variables by tensors while a function is evaluated or
+traced. It works inside ``tf.function``, XLA included, and under ``tf.vectorized_map`` over a stack
+of values.
 """
 
 import contextlib
@@ -16,9 +16,9 @@ import tensorflow as tf
 
 
 def snapshot(variables: Sequence[keras.Variable]) -> list[tf.Tensor]:
-    """Returns the values of variables as they are now; later assignments do not change them.
+    """Returns the current values of variables; later assignments do not change them.
 
-    In a graph, what must come after the reading needs a control dependency on the result.
+    In a graph, operations that must run after the read need a control dependency on the result.
 
     Args:
         variables: Keras variables.
@@ -32,10 +32,10 @@ def snapshot(variables: Sequence[keras.Variable]) -> list[tf.Tensor]:
 
 @contextlib.contextmanager
 def substituted(variables: Sequence[keras.Variable], values: Sequence[tf.Tensor]) -> Iterator[None]:
-    """Inside this context the variables have other values, for this thread alone.
+    """Gives variables other values inside this context, in this thread only.
 
-    Nothing is assigned: what is written to a variable inside is dropped at the end. Gradients
-    are taken by the values, which a tape has to ``watch`` (``Learner.gradients`` does).
+    Nothing is assigned, and writes to a variable inside are dropped at the end. Differentiate with
+    respect to the values, which a tape has to ``watch`` (``Learner.gradients`` does).
 
     Args:
         variables: Keras variables.
@@ -54,7 +54,7 @@ def flattened(values: Sequence[tf.Tensor]) -> tf.Tensor:
 
 
 def unflattened(flat: tf.Tensor, variables: Sequence[keras.Variable]) -> list[tf.Tensor]:
-    """Cuts vectors into values of the variables' shapes; ``flattened`` the other way round.
+    """Splits vectors into tensors of the variables' shapes; the inverse of ``flattened``.
 
     Args:
         flat: [..., D], one vector or a stack of them.

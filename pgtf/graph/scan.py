@@ -1,11 +1,11 @@
-"""Loops inside the graph that stack what each turn returns."""
+"""In-graph loops with stacked outputs, like ``jax.lax.scan``."""
 
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
-UNROLLED = 32  # Longer scans are loops: their graphs would take too long to compile.
+UNROLLED = 32  # Longer scans become loops: unrolled, they would compile too slowly.
 
 
 def scan(
@@ -30,7 +30,7 @@ def scan(
 def scan_rows(
     body: Callable[[Any, Any], tuple[Any, Any]], carry: Any, length: int | tf.Tensor
 ) -> tuple[Any, Any]:
-    """Like ``scan``, but leaves the rows of an unrolled one as a list, for ``stacked``."""
+    """Like ``scan``, but returns the rows of an unrolled scan as a list, for ``stacked``."""
     if isinstance(length, int) and length <= UNROLLED:
         rows = []
         for t in range(length):
@@ -53,7 +53,20 @@ def scan_while(
     carry: Any,
     length: int | tf.Tensor | None = None,
 ) -> tuple[Any, Any]:
-    """Like ``scan``, for as long as ``more(carry, t)`` holds; ``length`` is the number if known."""
+    """Like ``scan``, but runs while ``more(carry, t)`` holds.
+
+    Args:
+        body: see ``scan``.
+        more: returns a scalar bool from the carry and t.
+        carry: the first carry.
+        length: the most turns there can be, if known; XLA needs it, as it stacks into arrays of a
+            fixed size, and rows that were not reached stay zero.
+
+    Returns:
+        The last carry and the nest of stacked rows.
+    """
+    # The arrays that collect the rows must exist before the loop, so the body is traced once on its
+    # own to learn the types and shapes of a row.
     carry = tf.nest.map_structure(tf.convert_to_tensor, carry)
     specs = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), carry)
     once = tf.function(body, autograph=False).get_concrete_function(

@@ -1,4 +1,4 @@
-"""Uniform and normal random numbers at the least cost inside an XLA program."""
+"""Uniform and normal random numbers that are cheap inside an XLA program."""
 
 import math
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-# Apart from the numbers of environments, which may have the same seed.
+# Separates these numbers from those of environments, which may have the same seed.
 _STREAM = 0x9E3779B9
 
 
 def uint32(value: int) -> tf.Tensor:
-    """Returns a uint32 constant, of the value modulo 2^32."""
+    """Returns ``value`` modulo 2^32 as a uint32 constant."""
     return tf.constant(value & 0xFFFFFFFF, tf.uint32)
 
 
@@ -38,9 +38,9 @@ def pcg4d(
 def uniform(shape: Any, seed: Any) -> tf.Tensor:
     """Returns float32 numbers in [0, 1), multiples of 2^-24.
 
-    A hash of seed and position instead of TensorFlow's Philox: it is elementwise, so that XLA fuses
-    it with what uses it and ``tf.vectorized_map`` maps it over seeds, and it gives the same numbers
-    with and without XLA.
+    A hash of seed and position instead of TensorFlow's Philox. It is elementwise, so XLA fuses it
+    into its consumers and ``tf.vectorized_map`` maps it over seeds. The numbers are the same with
+    and without XLA.
 
     Args:
         shape: of the result, a list or an int32 vector.
@@ -58,7 +58,7 @@ def uniform(shape: Any, seed: Any) -> tf.Tensor:
 
 def normal(shape: Any, seed: Any) -> tf.Tensor:
     """Returns standard normal float32 numbers within ±5.4, arguments as for ``uniform``."""
-    # In this order nothing is rounded, to 1 least of all, where the inverse is infinite. TensorFlow
-    # itself rounds close to 1, but not close to -1.
+    # In this order nothing rounds, above all not to 1, where the inverse is infinite. TensorFlow's
+    # erfinv itself rounds close to 1, but not close to -1.
     centred = (2.0 * uniform(shape, seed) - 1.0) + 2.0**-24
     return -math.sqrt(2.0) * tf.sign(centred) * tf.math.erfinv(-tf.abs(centred))

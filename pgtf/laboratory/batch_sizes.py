@@ -1,4 +1,4 @@
-"""How the variance of a batch's gradient falls with the number of its trajectories."""
+"""The variance of a batch's gradient as the number of its trajectories grows."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -22,7 +22,7 @@ class Sweep(NamedTuple):
 
     @property
     def slope(self) -> float:
-        """Of log tr Cov over log N, sizes weighted by their number of batches; -1 is 1/N."""
+        """Slope of log tr Cov over log N, weighted by the number of batches; -1 is 1/N."""
         points = [
             (np.log(size), np.log(trace.estimate), 1.0 / size)
             for size, trace in zip(self.sizes, self.traces, strict=True)
@@ -42,15 +42,15 @@ def sweep(
     seed: int,
     confidence: float,
 ) -> Sweep:
-    """Cuts the trajectories into disjoint batches, size by size.
+    """Cuts the trajectories into disjoint batches of each size and measures their gradients.
 
-    The gradient of each batch is estimated from it alone: where the reduction divides by a number
-    that varies, the batch's own is taken, so that 1/N is a finding and no identity.
+    The gradient of each batch is estimated from it alone: a reduction with a varying divisor uses
+    the batch's own, so 1/N is a finding and not an identity.
 
     Args:
-        contributions: [N, P], what each trajectory adds to ĝ.
-        share: [N], of what ĝ is divided by.
-        sizes: trajectories in a batch; what is left over is left out.
+        contributions: [N, P], of each trajectory to ĝ.
+        share: [N], of each trajectory in the divisor of ĝ.
+        sizes: trajectories in a batch; leftover trajectories are not used.
         number: bootstrap samples of the batches.
         seed: of the bootstrap.
         confidence: of the intervals.

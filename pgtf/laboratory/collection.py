@@ -1,4 +1,4 @@
-"""Collecting N whole episodes, a column each."""
+"""Collects N whole episodes, one in each column."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def collect(
 
     Args:
         environment: the task; it is replicated.
-        policy: acts by its samples.
+        policy: acts by sampling.
         count: N.
         max_steps: of an episode, for tasks that may never end.
         seed: int32 [2].
@@ -62,7 +62,7 @@ def _length(trajectory: Trajectory) -> tf.Tensor:
 
 
 def _resized(trajectory: Trajectory, rows: int) -> Trajectory:
-    """Cuts the rows that nobody needs, or repeats the last one, masked and without a flag."""
+    """Cuts unneeded rows, or repeats the last row, masked and without flags."""
 
     def fitted(x: tf.Tensor, rows: int, blank: bool) -> tf.Tensor:
         missing = rows - x.shape[0]

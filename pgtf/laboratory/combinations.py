@@ -1,4 +1,4 @@
-"""What is compared: combinations of baseline, critic, return estimator, discount and reduction."""
+"""The combinations compared: baseline, critic, return estimator, discount and reduction."""
 
 from collections.abc import Iterable, Sequence
 
@@ -15,16 +15,16 @@ from pgtf.learning.objective import REDUCTIONS
 class Combination:
     """One way to estimate the gradient from the trajectories that all combinations share.
 
-    Its parts are the laboratory's to build and to fit: bind no part that a ``Learner`` trains.
+    The laboratory builds and fits its parts: bind no part that a ``Learner`` trains.
 
     Args:
-        name: what tables and pictures call it.
-        baseline: is subtracted from the return; None for none.
-        critic: is bootstrapped from; None for none.
+        name: in tables and pictures.
+        baseline: subtracted from the return; None for none.
+        critic: bootstrapped from; None for none.
         returns: ``MonteCarlo`` when unbound.
         discount: γ; the learner's when unbound.
         reduction: 'sum_over_time' or 'mean_over_steps'; the laboratory's when unbound.
-        curve: the curve of the picture that this is a point of, such as 'n' or 'λ'.
+        curve: the curve of the picture that this point belongs to, such as 'n' or 'λ'.
     """
 
     def __init__(
@@ -61,12 +61,12 @@ class Combination:
 
 
 def no_baseline() -> Combination:
-    """What variances are compared with: REINFORCE with rewards-to-go."""
+    """The reference for variances: REINFORCE with rewards-to-go."""
     return Combination("no baseline")
 
 
 def unbiased(combinations: Iterable[Combination]) -> list[Combination]:
-    """What biases may be measured against: Monte Carlo gradients, whose mean no baseline moves."""
+    """The references for biases: Monte Carlo gradients, unbiased under any baseline."""
     return [
         no_baseline(),
         *(
@@ -82,13 +82,13 @@ def lecture_combinations(
     steps: Sequence[int | None] = (1, 5, 20, None),
     lambdas: Sequence[float] = (0.0, 0.5, 0.9, 0.95, 1.0),
 ) -> list[Combination]:
-    """The lecture's: four baselines on whole returns and on rewards-to-go, n-steps and λ-returns.
+    """The lecture's: four baselines on whole returns and rewards-to-go, n-step and λ-returns.
 
-    The last two bootstrap from the same V(s) that they subtract. All share one ``VCritic``, with
-    the network that is bound to it.
+    The last two bootstrap from the same V(s) that they subtract. All share one ``VCritic`` and the
+    network bound to it.
 
     Args:
-        steps: n of the n-step returns; None for as many as the episode has.
+        steps: n of the n-step returns; None for all steps of the episode.
         lambdas: λ of the λ-returns.
     """
     critic: Critic = gin.get_configurable(VCritic)()

@@ -1,4 +1,4 @@
-"""What is said of one estimator, beside the two that all are compared with."""
+"""The measures of one estimator, relative to two references."""
 
 from typing import NamedTuple
 
@@ -10,18 +10,18 @@ from pgtf.laboratory.statistics import Array, Interval
 
 
 class Row(NamedTuple):
-    """What was measured of one combination.
+    """The measurements of one combination.
 
     Attributes:
         name: the combination's.
-        curve: the curve of the picture that it is a point of, or None.
+        curve: the curve of the picture that it belongs to, or None.
         trace: tr Cov(ĝ) of one trajectory's gradient; a batch of N has 1/N of it.
-        ratio: of the trace to that without a baseline.
+        ratio: the trace relative to that without a baseline.
         signal_to_noise: ‖E ĝ‖² / tr Cov(ĝ), of one trajectory.
         bias: ‖E ĝ - E ĝ_MC‖, the distance from the mean of the Monte Carlo gradient.
         relative_bias: the bias divided by ‖E ĝ_MC‖; infinite where that is lost in its noise.
-        trajectories: as many as have the standard error that all of them have without a baseline.
-        sweep: how the variance falls with the size of a batch.
+        trajectories: how many give the standard error that all of them have without a baseline.
+        sweep: the variance by the size of a batch.
     """
 
     name: str
@@ -36,13 +36,13 @@ class Row(NamedTuple):
 
 
 class Comparison:
-    """Compares estimators with one that has no baseline and with one that has no bias.
+    """Compares estimators with one without a baseline and with one without bias.
 
     Args:
         plain: [N, P] gradients without a baseline.
-        unbiased: [N, P] Monte Carlo gradients, of the least variance at hand.
-        weights: [1 + R, N], of ``statistics.resamples``: the same for all, so that ratios are of
-            one resample each.
+        unbiased: [N, P] Monte Carlo gradients of the lowest variance.
+        weights: [1 + R, N], from ``statistics.resamples``: the same for all estimators, so each
+            ratio is within one resample.
         confidence: of the intervals.
     """
 
@@ -54,7 +54,7 @@ class Comparison:
         self._norm = statistics.moments(statistics.gram(unbiased), weights).squared_mean
 
     def row(self, name: str, curve: str | None, gradients: Array, sweep: Sweep) -> Row:
-        """Returns what there is to say of gradients [N, P]."""
+        """Returns the measurements for gradients [N, P]."""
         products = statistics.gram(gradients)
         trace, squared_mean = statistics.moments(products, self._weights)
         difference = statistics.gram(gradients - self._unbiased)

@@ -11,17 +11,17 @@ from pgtf.laboratory.statistics import Interval
 
 
 def require_matplotlib() -> None:
-    """Makes sure that pictures can be drawn.
+    """Checks that pictures can be drawn.
 
     Raises:
-        ConfigurationError: matplotlib is not there.
+        ConfigurationError: matplotlib is not installed.
     """
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise ConfigurationError(
-            "A picture needs matplotlib, which is not installed: pip install 'pgtf[plot]', or go"
-            " without it with --nopicture."
+            "A picture needs matplotlib, which is not installed: pip install 'pgtf[plot]', or use"
+            " --nopicture."
         ) from error
 
 
@@ -62,7 +62,7 @@ def _bars(axes: Any, rows: list[Row]) -> None:
     axes.axvline(1.0, color="grey", linewidth=0.8)
     _logarithmic(axes)
     axes.invert_yaxis()
-    axes.set_xlabel("tr Cov(ĝ), of that without a baseline")
+    axes.set_xlabel("tr Cov(ĝ) relative to no baseline")
     axes.tick_params(axis="y", labelsize=8)
 
 
@@ -87,7 +87,7 @@ def _curves(axes: Any, rows: list[Row]) -> None:
             place = (row.ratio.estimate, row.relative_bias.estimate)
             axes.annotate(row.name, place, (3, 3), textcoords="offset points", fontsize=8)
     _logarithmic(axes)
-    axes.set_xlabel("tr Cov(ĝ), of that without a baseline")
+    axes.set_xlabel("tr Cov(ĝ) relative to no baseline")
     axes.set_ylabel("bias / ‖E ĝ‖")
     if axes.has_data():
         axes.legend()
@@ -120,7 +120,7 @@ def _logarithmic(axes: Any) -> None:
 
 
 def _lengths(intervals: list[Interval]) -> list[list[float]]:
-    """How far bars of error reach down and up."""
+    """The lengths of error bars, down and up."""
     return [
         [max(0.0, each.estimate - each.low) for each in intervals],
         [max(0.0, each.high - each.estimate) for each in intervals],

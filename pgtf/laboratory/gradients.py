@@ -1,4 +1,4 @@
-"""The policy gradient of each trajectory apart, in one vectorised pass."""
+"""The policy gradient of each single trajectory, in one vectorised pass."""
 
 import functools
 from collections.abc import Callable
@@ -11,13 +11,13 @@ from pgtf.learning.gradient_rows import column_gradients
 from pgtf.policies.policy import Policy
 from pgtf.trajectory import Trajectory
 
-_STEPS_AT_A_TIME = 65_536  # What fits into memory with room to spare, for networks of any size.
+_STEPS_AT_A_TIME = 65_536  # Fits into memory with room to spare, for networks of any size.
 
 
 def trajectory_gradients(
     policy: Policy, compilation: Compilation
 ) -> Callable[[Trajectory, tf.Tensor], np.ndarray]:
-    """Returns ``column_gradients`` for many trajectories, which are taken some at a time.
+    """Returns ``column_gradients`` for many trajectories, computed in chunks.
 
     Args:
         policy: π_θ.
@@ -33,7 +33,7 @@ def trajectory_gradients(
         size = min(count, max(1, _STEPS_AT_A_TIME // steps))
         parts = []
         for first in range(0, count, size):
-            # All parts have one shape, so that one program serves them: the last one looks back.
+            # All chunks have one shape, so one program serves them: the last one overlaps.
             begin = min(first, count - size)
             part = (columns(trajectory, begin, begin + size), signal[:, begin : begin + size])
             computed = compilation.run(functools.partial(compute, *part))

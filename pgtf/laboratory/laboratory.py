@@ -27,18 +27,17 @@ _SEED = 0x7A12
 
 
 class Results(NamedTuple):
-    """What was measured on one set of trajectories.
+    """The measurements on one set of trajectories.
 
     Attributes:
         environment: its name.
-        steps: environment steps that the policy was trained for.
+        steps: environment steps of the policy's training.
         num_trajectories: N.
         num_parameters: P, trainable numbers of the policy.
         mean_return: undiscounted, of the trajectories.
         mean_length: in steps.
-        unfinished: trajectories that were cut by the laboratory's ``max_steps``.
-        explained_variance: of the fitted values on the half that they were not fitted on, by
-            discount.
+        unfinished: trajectories cut by the laboratory's ``max_steps``.
+        explained_variance: of the fitted values on the held-out half, by discount.
         rows: one for each combination.
     """
 
@@ -57,13 +56,12 @@ class Results(NamedTuple):
 class VarianceLaboratory:
     """Estimates the gradient of each trajectory under each combination, and compares their spread.
 
-    All combinations see the same trajectories, so that what differs is the estimator alone. The
-    last row of the results, ``as configured``, is the learner itself, with its own critic and
-    baseline as they stand; all others are fitted on the trajectories, each half of them with parts
-    that were fitted on the other half.
+    All combinations see the same trajectories, so only the estimator differs. The last row of the
+    results, ``as configured``, is the learner itself, with the current state of its own critic and
+    baseline. All others are fitted on the trajectories, for each half of them on the other half.
 
     Args:
-        combinations: what is compared; ``lecture_combinations`` when unbound.
+        combinations: the estimators to compare; ``lecture_combinations`` when unbound.
         num_trajectories: N, even.
         max_steps: of a trajectory, for tasks that may never end.
         reduction: of combinations that bind none, and of the learner as configured.
@@ -128,9 +126,9 @@ class VarianceLaboratory:
         """Collects trajectories and measures every combination on them.
 
         Args:
-            learner: built; its policy acts, and none of its weights is moved.
+            learner: built; its policy acts, and its weights do not change.
             environment: the task; it is replicated.
-            steps: environment steps that the policy was trained for.
+            steps: environment steps of the policy's training.
             seed: of the trajectories and of the bootstrap.
 
         Raises:
@@ -160,7 +158,7 @@ class VarianceLaboratory:
             plain, *others = (
                 estimated(signals.of(each, reduction)).rows() for each in unbiased(combinations)
             )
-            # The one whose mean is known best.
+            # The one whose mean is known most precisely.
             best = min((plain, *others), key=lambda rows: rows.var(axis=0).sum())
             return Comparison(plain, best, weights, self.confidence)
 
@@ -189,7 +187,7 @@ class VarianceLaboratory:
 
 
 class _Estimate(NamedTuple):
-    """What each trajectory adds to ĝ, [N, P], and its share of what ĝ is divided by, [N]."""
+    """Each trajectory's contribution to ĝ, [N, P], and its share of ĝ's divisor, [N]."""
 
     contributions: statistics.Array
     share: statistics.Array

@@ -1,4 +1,4 @@
-"""What the laboratory found, as a table on the console, as CSV and as scalars for TensorBoard."""
+"""The laboratory's results: a table on the console, CSV files, and scalars for TensorBoard."""
 
 import csv
 from pathlib import Path
@@ -19,7 +19,7 @@ _WIDTH = 160
 
 
 def show(results: Results, console: Console) -> None:
-    """Prints the table, and below it how the variance falls with the size of a batch."""
+    """Prints the table, and below it the variance by the size of a batch."""
     explained = ", ".join(
         f"{value:.2f} (γ = {discount:g})" for discount, value in results.explained_variance.items()
     )
@@ -29,7 +29,7 @@ def show(results: Results, console: Console) -> None:
         f" {results.mean_return:.1f}, mean length {results.mean_length:.1f}"
     )
     if explained:
-        console.print(f"V(s) explains this much of the returns it was not fitted to: {explained}")
+        console.print(f"Explained variance of V(s) on held-out returns: {explained}")
     if results.unfinished:
         console.print(
             f"{results.unfinished} trajectories were cut by VarianceLaboratory.max_steps: Monte"
@@ -46,8 +46,8 @@ def show(results: Results, console: Console) -> None:
     console.width = max(console.width, _WIDTH)  # A narrow terminal breaks lines, not numbers.
     console.print(table)
     console.print(
-        "ratio: of tr Cov(ĝ) to that of rewards-to-go without a baseline; trajectories: as many as"
-        f" have the standard error of {count} without a baseline."
+        "ratio: tr Cov(ĝ) relative to rewards-to-go without a baseline; trajectories: how many give"
+        f" the standard error of {count} without a baseline."
     )
     for row in _swept(results):
         factors = ", ".join(

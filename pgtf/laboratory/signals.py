@@ -1,4 +1,4 @@
-"""What multiplies ∇ log π under a combination, with baselines and critics fitted across halves."""
+"""The factor of ∇ log π under a combination, with cross-fitted baselines and critics."""
 
 import dataclasses
 from typing import Any, NamedTuple
@@ -24,11 +24,11 @@ _SEED = (3, 0x1AB)
 
 
 class Signal(NamedTuple):
-    """Of all N trajectories.
+    """The factors of all N trajectories.
 
     Attributes:
-        weighted_advantage: [T, N] w A, what ``gradients.column_gradients`` takes.
-        share: [N] of what ĝ is divided by.
+        weighted_advantage: [T, N] w A, the input of ``column_gradients``.
+        share: [N] of each trajectory in the divisor of ĝ.
     """
 
     weighted_advantage: tf.Tensor
@@ -38,19 +38,19 @@ class Signal(NamedTuple):
 class Signals:
     """Computes signals on one set of trajectories, with the learner's own code.
 
-    Baselines and critics that are fitted are fitted on one half of the trajectories and used on the
-    other (cross-fitting): a baseline that had seen the returns that it is subtracted from would
-    bias the gradient.
+    Fitted baselines and critics are fitted on one half of the trajectories and used on the other
+    (cross-fitting): a baseline that has seen the returns it is subtracted from would bias the
+    gradient.
 
     Args:
-        learner: built; its policy collected the trajectories. None of its weights is moved.
+        learner: built; its policy collected the trajectories. Its weights do not change.
         trajectory: T steps of N trajectories, N even.
         spaces: of one environment's observations and of its actions.
-        fit: of critics and of baselines with a network of their own.
+        fit: of critics, and of baselines with their own network.
         reduction: of the learner as configured.
 
     Attributes:
-        explained_variance: of each fitted critic on the halves it did not see, by discount.
+        explained_variance: of each fitted critic on the held-out halves, by discount.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Signals:
 
     @property
     def explained_variance(self) -> dict[float, float]:
-        """Of the fitted values on the half that they were not fitted on, by discount."""
+        """Of the fitted values on the held-out half, by discount."""
         return {discount: float(np.mean(each)) for discount, each in self._explained.items()}
 
     def of(self, combination: Combination, reduction: str) -> Signal:
@@ -115,13 +115,13 @@ class Signals:
         return self._weighted(view, tf.concat(advantages, axis=1))
 
     def as_configured(self) -> Signal:
-        """Returns the signal of the learner as it stands, with its own critic and baseline."""
+        """Returns the signal of the learner itself, with its own critic and baseline."""
         loss = tf.function(_advantage_and_returns(self._objective), autograph=False)
         log_prob = tf.concat(self._log_probs, axis=1)
         return self._weighted(self._objective, loss(self._whole, log_prob, self._seed)[0])
 
     def _build(self, combination: Combination) -> None:
-        """Makes the variables of a combination's parts, where they are not made yet."""
+        """Makes the variables of a combination's parts, unless they exist."""
         parts = [part for part in (combination.critic, combination.baseline) if part is not None]
         for part in parts:
             if id(part) in self._fresh:
@@ -133,15 +133,15 @@ class Signals:
             shared = {id(variable) for variable in self._learner.weights}
             if any(id(variable) in shared for variable in part.variables):
                 raise ConfigurationError(
-                    f"{combination.name!r}: {type(part).__name__} shares weights with what is"
-                    " measured, which fitting it would move: bind a network of its own."
+                    f"{combination.name!r}: {type(part).__name__} shares weights with the measured"
+                    " learner, and fitting would change them: bind a network of its own."
                 )
             own = part.variables if isinstance(part, Critic) else _own(combination)
             self._fresh[id(part)] = [variable.numpy() for variable in own]
 
     def _weighted(self, view: Objective, advantage: tf.Tensor) -> Signal:
         weight, share = view.step_weights(self._whole)
-        # Where a step does not count, its advantage may be anything.
+        # The advantage of a step that does not count may be anything.
         return Signal(tf.where(weight > 0, weight * advantage, 0.0), share)
 
     def _discount(self, combination: Combination) -> float:
@@ -154,7 +154,7 @@ class Signals:
         return distribution.log_prob(half.action)
 
     def _install(self, regressor: Critic, combination: Combination, half: int) -> None:
-        """Gives a regressor the weights that were fitted on the half that is not this one."""
+        """Gives a regressor the weights that were fitted on the other half."""
         discount = self._discount(combination)
         key = (id(regressor), discount, half)
         if key not in self._fitted:
@@ -172,7 +172,7 @@ class Signals:
             for each, log_prob in zip(self._halves, self._log_probs, strict=True)
         ]
         fresh = self._fresh.get(id(regressor))
-        if fresh is None:  # The network of a baseline's own.
+        if fresh is None:  # A baseline's own network.
             fresh = self._fresh[id(regressor)] = [x.numpy() for x in regressor.variables]
         restore(regressor.variables, fresh)
         self._fit.run(regressor, self._halves[half], returns[half], masks[half])
@@ -183,7 +183,7 @@ class Signals:
 
 
 def _own(combination: Combination) -> list[keras.Variable]:
-    """The baseline's variables; Keras counts those of the critic that it was built with, too."""
+    """The baseline's own variables; Keras also counts those of the critic it was built with."""
     critic = combination.critic
     others = set() if critic is None else {id(variable) for variable in critic.variables}
     baseline = combination.baseline
@@ -191,7 +191,7 @@ def _own(combination: Combination) -> list[keras.Variable]:
 
 
 def _advantage_and_returns(view: Objective) -> Any:
-    """What the learner's loss makes of a trajectory: advantages and returns, [T, B] each."""
+    """Advantages and returns, [T, B] each, from the learner's own loss."""
 
     def compute(trajectory: Trajectory, log_prob: tf.Tensor, seed: tf.Tensor) -> Any:
         estimates: Estimates | None = None

@@ -1,8 +1,8 @@
 """Traces, squared norms and biases of gradient estimators, with bootstrap intervals.
 
-All of them are means over pairs of different trajectories (U-statistics), so that none is off by
-the noise of a squared mean, and all are functions of the Gram matrix K_ij = ĝ_i · ĝ_j: resampling
-trajectories means weighting the rows of K, and gradients themselves are looked at once.
+All of them are means over pairs of different trajectories (U-statistics), so the noise of a squared
+mean does not bias them. All are functions of the Gram matrix K_ij = ĝ_i · ĝ_j: resampling
+trajectories reweights the rows of K, and the gradients themselves are needed only once.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class Interval(NamedTuple):
 
 
 class Moments(NamedTuple):
-    """Of one estimator, for the sample itself (row 0) and for each resample.
+    """The moments of one estimator: row 0 is the sample itself, the others are resamples.
 
     Attributes:
         trace: [1 + R] tr Cov(ĝ_i), the variance of the gradient of one trajectory.
@@ -82,14 +82,14 @@ def interval(
     Args:
         values: [1 + R], of the sample and of the resamples.
         confidence: such as 0.95.
-        transform: a monotone function that is applied at the end.
+        transform: a monotone function, applied at the end.
     """
     tail = (1.0 - confidence) / 2.0
-    # Without interpolation, which makes nothing of infinite ratios.
+    # Without interpolation, which cannot handle infinite ratios.
     low, high = np.quantile(values[1:], [tail, 1.0 - tail], method="inverted_cdf")
     return Interval(*(float(x) for x in transform(np.array([values[0], low, high]))))
 
 
 def root(values: Array) -> Array:
-    """√x, 0 below 0: a squared norm that comes out negative is one of 0."""
+    """√x, 0 below 0: a squared norm that comes out negative counts as 0."""
     return np.sqrt(np.maximum(values, 0.0))

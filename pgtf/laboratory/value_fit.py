@@ -1,4 +1,4 @@
-"""Fitting V(s) or Q(s, a) to Monte Carlo returns, well enough to be compared with."""
+"""Fits V(s) or Q(s, a) to Monte Carlo returns, to convergence."""
 
 import functools
 
@@ -35,10 +35,10 @@ class ValueFit:
     def run(
         self, regressor: Critic, trajectory: Trajectory, returns: tf.Tensor, mask: tf.Tensor
     ) -> None:
-        """Fits to standardised returns, then gives the output layer their scale.
+        """Fits to standardised returns, then rescales the output layer.
 
         Args:
-            regressor: built; its weights are moved.
+            regressor: built; its weights are fitted.
             trajectory: T steps of B environments.
             returns: [T, B] G_t.
             mask: [T, B].
@@ -83,7 +83,7 @@ class ValueFit:
 
 
 def restore(variables: list[keras.Variable], values: list[np.ndarray]) -> None:
-    """Assigns values that were read before."""
+    """Assigns saved values."""
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 

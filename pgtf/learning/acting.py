@@ -1,7 +1,7 @@
-"""Acting whose log-probs and values are the ones that are differentiated.
+"""Acting that keeps its log-probs and values for the loss.
 
-On-policy, the forward pass of the rollout and that of the loss compute the same numbers. Under a
-gradient tape that is open during the rollout the second one can be left out.
+On-policy, the forward pass of the rollout computes the same numbers as that of the loss. Under a
+gradient tape that is open during the rollout, the second pass can be skipped.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Baselines: what is subtracted from the return, to lower the variance and leave the mean."""
+"""Baselines: subtracted from the return, they lower the gradient's variance and keep its mean."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ class Baseline(keras.Layer):
     """b in ∇ log π(a | s) (G - b).
 
     Attributes:
-        regressor: a ``VCritic`` of the baseline's own that has to be fitted, or None.
+        regressor: the baseline's own ``VCritic``, which has to be fitted, or None.
     """
 
     regressor: VCritic | None = None
@@ -48,7 +48,7 @@ class Baseline(keras.Layer):
 
         Args:
             trajectory: T steps of B environments.
-            estimates: what the critic says about them.
+            estimates: the critic's, or None without one.
             policy: the one whose gradient is estimated.
             seed: int32 [2].
         """
@@ -62,10 +62,10 @@ class Baseline(keras.Layer):
 class Constant(Baseline):
     """A running mean of the returns of all earlier batches, one number for every step.
 
-    The batch at hand is not in it, so that the gradient's mean is left as it is.
+    The current batch is not in it, which keeps the gradient unbiased.
 
     Args:
-        decay: weight of the past in each update; the start is corrected for, as in Adam.
+        decay: weight of the past in each update; the start is bias-corrected, as in Adam.
     """
 
     def __init__(self, decay: float = 0.9):
@@ -157,13 +157,13 @@ class TimeDependent(Baseline):
 
 @gin.register
 class StateValue(Baseline):
-    """V(s): the critic's own, or a network of the baseline's own.
+    """V(s): the critic's, or one with its own network.
 
     Args:
-        network: features for a value function of its own; when unbound the critic's values are
-            used: the ``VCritic``'s, which makes G - V the advantage of A2C, or the ``QCritic``'s
-            mean over actions, as in ``ExpectedQ``.
-        fit: how a network of its own is fitted to the returns; ``JointLoss`` when unbound.
+        network: features for its own value function. When unbound it uses the critic's values: the
+            ``VCritic``'s, which makes G - V the advantage of A2C, or the ``QCritic``'s mean over
+            actions, as in ``ExpectedQ``.
+        fit: how its own network is fitted to the returns; ``JointLoss`` when unbound.
     """
 
     def __init__(
@@ -175,7 +175,7 @@ class StateValue(Baseline):
         self.critic: Critic | None = None
         if network is None and fit is not None:
             raise ConfigurationError(
-                "StateValue.fit says how a network of its own is fitted, and there is none: bind"
+                "StateValue.fit is for StateValue's own network, and there is none: bind"
                 " StateValue.network = @MLP(), or VCritic.fit for the one it shares."
             )
         self.regressor = None if network is None else VCritic(network, fit)
@@ -210,7 +210,7 @@ class StateValue(Baseline):
 class ExpectedQ(Baseline):
     """Σ_b π(b|s) Q(s, b), the value of a ``QCritic`` under the policy.
 
-    Where actions are not Discrete it is a mean over sampled ones.
+    Where actions are not Discrete it is a mean over sampled actions.
     """
 
     def build(
@@ -220,7 +220,7 @@ class ExpectedQ(Baseline):
         del observation_space, action_space
         if critic is None or not critic.values_actions:
             raise ConfigurationError(
-                "ExpectedQ is made of a QCritic's action values, and there is none: bind"
+                "ExpectedQ averages the action values of a QCritic, and there is none: bind"
                 " Learner.critic = @QCritic(), or another baseline."
             )
         self.critic = critic

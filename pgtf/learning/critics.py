@@ -21,11 +21,11 @@ from pgtf.trajectory import Trajectory
 
 
 class Estimates(NamedTuple):
-    """What a critic says about a trajectory; both can be differentiated.
+    """A critic's estimates for a trajectory, differentiable.
 
     Attributes:
         values: [T+1, B] estimates of V(s_t), to bootstrap from; () of a batch.
-        prediction: [T, B] what is fitted to the returns, V(s_t) or Q(s_t, a_t).
+        prediction: [...] V(s_t) or Q(s_t, a_t), which is fitted to the returns.
     """
 
     values: Any
@@ -40,7 +40,7 @@ class Critic(keras.Layer):
 
     Args:
         network: maps inputs to features, a Keras model for one; an ``MLP`` when unbound.
-        fit: ``JointLoss`` with the policy (the default) or a ``Regression`` of its own.
+        fit: ``JointLoss`` with the policy (the default) or a separate ``Regression``.
     """
 
     values_actions: bool = False
@@ -85,7 +85,7 @@ class Critic(keras.Layer):
         """
 
     def estimate(self, estimate: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
-        """Returns [T, B] what multiplies ∇ log π, before a baseline is subtracted.
+        """Returns the factor of ∇ log π before a baseline is subtracted, [T, B].
 
         Args:
             estimate: [T, B] the return estimator's; what is returned unless a critic knows better.
@@ -103,8 +103,8 @@ class Critic(keras.Layer):
             self.network.build(space)
         elif self.network.space != space:
             raise ConfigurationError(
-                f"{type(self).__name__} cannot share a network with a part of another input:"
-                f" bind {type(self).__name__}.network to one of its own."
+                f"{type(self).__name__} cannot share a network with a part that has another input:"
+                f" bind {type(self).__name__}.network to a network of its own."
             )
         self.output_layer = keras.layers.Dense(
             outputs, kernel_initializer=keras.initializers.Orthogonal(1.0)
@@ -158,16 +158,16 @@ class VCritic(Critic):
 
 @gin.register
 class QCritic(Critic):
-    """Q_w(s, a): it takes the return's place, ∇ log π(a | s) · Q_w(s, a) (Q actor-critic).
+    """Q_w(s, a) in the place of the return, ∇ log π(a | s) · Q_w(s, a) (Q actor-critic).
 
-    Discrete actions get one output each; any other action is an input beside the observation, as
-    the environment receives it (clipped to its bounds). The targets are on-policy: with
-    ``Learner.returns`` = ``TD0`` they are SARSA's or expected SARSA's, with ``LambdaReturn`` their
-    λ-returns, with ``MonteCarlo`` the sampled ones.
+    Discrete actions get one output each; any other action is an input next to the observation, as
+    the environment receives it (clipped to its bounds). The targets are on-policy: SARSA's or
+    expected SARSA's with ``Learner.returns`` = ``TD0``, their λ-returns with ``LambdaReturn``, the
+    sampled returns with ``MonteCarlo``.
 
     Args:
         network: maps inputs to features, a Keras model for one; an ``MLP`` when unbound.
-        fit: ``JointLoss`` with the policy (the default) or a ``Regression`` of its own.
+        fit: ``JointLoss`` with the policy (the default) or a separate ``Regression``.
         bootstrap: 'expected' for Σ_b π(b|s) Q(s, b) (expected SARSA), 'sampled' for Q(s, a') of the
             next action taken (SARSA).
         num_samples: actions sampled for the expectation where actions are not Discrete.

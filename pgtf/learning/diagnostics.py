@@ -1,4 +1,4 @@
-"""The variance of the policy gradient while a run goes on, from the batches that it learns from."""
+"""The variance of the policy gradient during training, from the training batches."""
 
 from collections.abc import Iterable
 
@@ -19,16 +19,15 @@ _PREFIX = "variance_"
 class GradientVariance:
     """Measures tr Cov(ĝ) of the training batch, from the gradient of each of its environments.
 
-    Environments are independent, so that the spread of what each of them contributes to ĝ says how
-    far ĝ would scatter. TensorBoard shows, each a mean over the measurements since the last point
-    or made of such means:
+    Environments are independent, so the spread of their contributions to ĝ estimates its variance.
+    TensorBoard shows, from means over the measurements since the last point:
 
     - ``variance/trace``: tr Cov(ĝ) of the policy gradient of one batch, before clipping;
-    - ``variance/squared_norm``: ‖E ĝ‖², the noise taken off, so that it may come out negative;
+    - ``variance/squared_norm``: ‖E ĝ‖² less its noise, so it may come out negative;
     - ``variance/signal_to_noise``: the second divided by the first;
-    - ``variance/ratio_to_no_baseline``: the trace by that of the same returns without a baseline.
+    - ``variance/ratio_to_no_baseline``: the trace divided by that without a baseline.
 
-    Bind ``Learner.gradient_variance = @GradientVariance()``; it changes nothing of what is learned.
+    Bind ``Learner.gradient_variance = @GradientVariance()``; it does not change learning.
 
     Args:
         every: updates between two measurements. One costs two more passes through the policy.
@@ -46,7 +45,7 @@ class GradientVariance:
         targets: Targets,
         updates: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        """Returns the loss's metrics, scalars, that ``tags`` makes readable.
+        """Returns scalar metrics, which ``tags`` turns into TensorBoard's.
 
         Args:
             policy: π_θ.

@@ -1,4 +1,4 @@
-"""What each environment of a batch contributes to the policy gradient."""
+"""The contribution of each environment of a batch to the policy gradient."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from pgtf.trajectory import Trajectory
 
 
 def column_gradients(policy: Actor, trajectory: Trajectory, signal: tf.Tensor) -> tf.Tensor:
-    """What each environment contributes to ĝ, Σ_t w_{t,b} A_{t,b} ∇_θ log π(a_{t,b} | s_{t,b}).
+    """Each environment's contribution to ĝ, Σ_t w_{t,b} A_{t,b} ∇_θ log π(a_{t,b} | s_{t,b}).
 
     Args:
         policy: π_θ.

@@ -1,4 +1,4 @@
-"""Convolutional networks for pictures."""
+"""Convolutional networks for images."""
 
 import math
 from collections.abc import Sequence
@@ -52,17 +52,17 @@ class AtariNetwork(Network):
         return Needs(convolves=True)
 
     def build(self, space: gym.Space) -> None:
-        """Makes the layers."""
+        """Takes a uint8 Box with three axes; see ``Network.build``."""
         if not (isinstance(space, gym.spaces.Box) and len(space.shape) == 3):
             raise ConfigurationError(
-                "AtariNetwork needs pictures, a uint8 Box of three axes, but its input is"
+                "AtariNetwork needs images, a uint8 Box with three axes, but its input is"
                 f" {space}: bind Policy.network and VCritic.network to @MLP(), or wrap the"
                 " environment."
             )
         if space.dtype != np.uint8:
             raise ConfigurationError(
                 f"AtariNetwork scales bytes to [0, 1], but its input is {space.dtype}: wrap the"
-                " environment so that its pictures are uint8."
+                " environment so that its images are uint8."
             )
         self.space = space
         self.channels_first = space.shape[0] < space.shape[-1]
@@ -76,7 +76,7 @@ class AtariNetwork(Network):
             sides = [(length - size) // stride + 1 for length in sides]
             if min(sides) < 1:
                 raise ConfigurationError(
-                    f"AtariNetwork.convolutions leave nothing of pictures of {space.shape}: bind"
+                    f"AtariNetwork.convolutions shrink images of {space.shape} to nothing: bind"
                     " smaller kernels or strides."
                 )
             layer = keras.layers.Conv2D(

@@ -20,7 +20,7 @@ class MLP(Network):
     """Dense layers over the flattened, one-hot encoded input.
 
     Args:
-        hidden: units of each layer; () makes the features the input itself.
+        hidden: units of each layer; with () the features are the input itself.
         activation: Keras activation of each layer.
         gain: gain of the orthogonal initialisation (Saxe et al. 2014); √2 is usual.
         normalization: standardises the input, or None.
@@ -45,7 +45,7 @@ class MLP(Network):
         self.normalization = normalization
 
     def build(self, space: gym.Space) -> None:
-        """Makes the layers."""
+        """Takes any supported space; see ``Network.build``."""
         if any(units < 1 for units in self.hidden):
             raise ConfigurationError(f"MLP.hidden must hold positive counts, not {self.hidden}.")
         self.space = space

@@ -17,7 +17,7 @@ class Network(keras.Layer):
     faster way to the same features.
 
     Attributes:
-        space: what it was built for; parts that share a network agree on it.
+        space: the space it was built for; parts that share a network agree on it.
         num_features: F, known once built.
     """
 

@@ -9,9 +9,9 @@ import tensorflow as tf
 class RunningNormalization(keras.Layer):
     """Standardises features by the mean and variance of all steps seen so far, clipped.
 
-    The statistics are non-trainable weights of the network they belong to: they are saved with it
-    and stand still during a rollout and in evaluation. Only ``adapt``, called once after each
-    update, moves them, so the log-probs that are differentiated are those that acted.
+    The statistics are non-trainable weights of their network. They are saved with it and frozen
+    during rollouts and evaluations: only ``adapt``, called once after each update, moves them, so
+    the log-probs that are differentiated are those of the policy that acted.
 
     Args:
         clip: bound on the standardised features.

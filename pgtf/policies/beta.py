@@ -13,8 +13,9 @@ from pgtf.policies.bounds import Bounds
 from pgtf.policies.head import Head
 from pgtf.policies.output import Output
 
-# Proposals for each gamma variate. Each is accepted with probability above 0.95, as concentrations
-# are at least 1. So all are refused less than once in 6e7 draws: below what float32 resolves.
+# Proposals for each gamma variate. Concentrations are at least 1, so each is accepted with
+# probability above 0.95, and all are rejected less than once in 6e7 draws, which float32 cannot
+# resolve.
 _PROPOSALS = 6
 
 
@@ -83,7 +84,7 @@ class BoundedBeta(tfp.distributions.Distribution):
         return self._log_normaliser() - self.p * log_x - self.q * log_rest
 
     def _mode(self) -> tf.Tensor:
-        # The least summand makes the middle the mode of the flat density, p = q = 0.
+        # The tiny summand makes the middle the mode of the flat density, p = q = 0.
         p, q = self.p + 1e-8, self.q + 1e-8
         return self.bounds.from_unit(p / (p + q))
 

@@ -1,4 +1,4 @@
-"""The interval that a bounded head's actions live in."""
+"""The interval of a bounded head's actions."""
 
 from typing import Any, NamedTuple
 
@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from pgtf.policies.head import Head
 
-# Kept between an action and its bounds, as a fraction of the interval: at the bounds the density's
+# Distance of actions from the bounds, as a fraction of the interval: at the bounds the density's
 # logarithm diverges, and float32 cannot tell one action from the next.
 _MARGIN = 1e-6
 
@@ -24,7 +24,7 @@ class Bounds(NamedTuple):
         """Returns the bounds of a Box.
 
         Raises:
-            ConfigurationError: the space is no Box, or a side of it is unbounded or empty.
+            ConfigurationError: the space is not a Box, or a dimension is unbounded or empty.
         """
         if not isinstance(action_space, gym.spaces.Box):
             raise head.refusal("a bounded Box action space", action_space)

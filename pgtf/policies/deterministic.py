@@ -12,7 +12,7 @@ from pgtf.policies.output import Output
 
 
 class PointMass:
-    """All probability on one action: it samples, and has no log-prob to differentiate.
+    """All probability on one action: it can be sampled but has no log-prob to differentiate.
 
     Args:
         action: [..., *shape].
@@ -35,7 +35,7 @@ class PointMass:
     def log_prob(self, action: Any) -> NoReturn:
         """Raises ConfigurationError: there is no score function."""
         raise ConfigurationError(
-            "Deterministic has no log-prob and no entropy, so that only evolution can train it: "
+            "Deterministic has no log-prob and no entropy, so only evolution can train it: "
             "bind train.trainer=@EvolutionTrainer(), or leave Policy.head unbound."
         )
 

@@ -15,7 +15,7 @@ from pgtf.policies.head import Head
 from pgtf.policies.output import Output
 
 _SCALES = ("fixed", "learned", "state_dependent")
-# The least standard deviation of the state-dependent scale: far down, softplus underflows to 0.
+# The least standard deviation of the state-dependent scale: softplus underflows to 0.
 _LEAST_SCALE = 1e-3
 
 
@@ -32,12 +32,12 @@ class Normal(tfp.distributions.Normal):
 
 @gin.register
 class Gaussian(Head, serves=gym.spaces.Box):
-    """a ~ N(μ(s), σ²), diagonal, over a Box of any shape; its bounds do not enter.
+    """a ~ N(μ(s), σ²), diagonal, over a Box of any shape; it ignores the bounds.
 
     The score is (a − μ)/σ² ∇μ. Actions are float32 and unclipped: the environment clips them to the
     bounds, the log-prob is of the action as sampled. The scale σ is one of
 
-    - "fixed": ``initial_scale`` for ever;
+    - "fixed": always ``initial_scale``;
     - "learned": exp(w), one weight w per action dimension, the same in every state;
     - "state_dependent": σ² = softplus(linear(features) + c) + 10⁻⁶, the form of Mnih et al. 2016
       (A3C, section 9); the constant c makes σ start at ``initial_scale``.

@@ -75,8 +75,8 @@ class Head(keras.Layer):
         """Returns the error that says this head does not fit the action space.
 
         Args:
-            needs: what the head needs, as in "a Discrete action space".
-            action_space: what it was given.
+            needs: the head's requirement, as in "a Discrete action space".
+            action_space: the environment's.
         """
         message = (
             f"{type(self).__name__} needs {needs}, but this environment's is "

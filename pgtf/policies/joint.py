@@ -82,7 +82,7 @@ class Joint(Head):
         if unknown:
             raise ConfigurationError(
                 f"Joint.heads names {', '.join(sorted(unknown))}, but this environment's actions "
-                f"consist of {', '.join(str(n) for n, _ in named)}: bind heads for these alone."
+                f"consist of {', '.join(str(n) for n, _ in named)}: bind heads for these only."
             )
         self.heads = tuple(self.bound.get(str(n)) or default_head(space) for n, space in named)
         for head, (_, space) in zip(self.heads, named, strict=True):

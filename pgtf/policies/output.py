@@ -1,4 +1,4 @@
-"""The last layer of a head: one linear map, shaped like the actions it speaks of."""
+"""A head's last layer: one linear map with outputs in the shape of the actions."""
 
 import keras
 import tensorflow as tf
@@ -14,7 +14,7 @@ class Output(keras.layers.Dense):
     Args:
         event_shape: the shape of one output; () makes a scalar.
         gain: factor of the orthogonal initialisation.
-        name: of the layer, as its weights show it.
+        name: of the layer, which its weights carry too.
     """
 
     def __init__(self, event_shape: tuple[int, ...], gain: float, name: str) -> None:

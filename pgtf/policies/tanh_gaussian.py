@@ -84,8 +84,8 @@ class TanhGaussian(Gaussian):
 
     log π(a|s) = log N(u; μ, σ²) − log da/du, where u is recovered from the action (that paper's
     appendix C). The arguments are those of ``Gaussian``; ``initial_scale`` is in units of u, where
-    the interval is about −2..2. Actions keep a millionth of the interval away from the bounds: so u
-    stays within ±7 and everything finite.
+    the interval is about −2..2. Actions stay a millionth of the interval away from the bounds: that
+    keeps u within ±7 and everything finite.
 
     The entropy E[−log N(u)] + E[log da/du] has no closed form: its second term is a trapezoid rule
     of 32 points over μ ± 5σ, wrong by less than 2·10⁻⁵ up to σ = 3 and by 2·10⁻³ at σ = 5.

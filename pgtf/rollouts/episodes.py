@@ -26,14 +26,14 @@ from pgtf.trajectory import Trajectory
 class Episodes:
     """Collects whole episodes from fresh resets (REINFORCE, Monte Carlo).
 
-    Each environment plays the same number of episodes and then stands still until the others are
-    through, so that short episodes are not favoured; its rows after the last one are masked.
+    Each environment plays the same number of episodes and then waits for the others, so that short
+    episodes are not favoured; its rows after the last episode are masked.
 
     Args:
         num_episodes: episodes in a batch, a multiple of the number of environments; one for each
             environment when unbound.
-        max_steps: rows after which collection stops, for tasks that may never end. What is
-            unfinished then stays unfinished: a Monte Carlo return does not count it.
+        max_steps: rows after which collection stops, for tasks that may never end. Monte Carlo
+            returns leave out the episodes that are unfinished then.
     """
 
     def __init__(self, num_episodes: int | None = None, max_steps: int = 10_000):
@@ -63,14 +63,14 @@ class Episodes:
         """Returns the next carry, a trajectory [T, B] and the episodes that ended.
 
         Raises:
-            ConfigurationError: the episodes cannot be shared out evenly.
+            ConfigurationError: the episodes cannot be divided evenly among the environments.
         """
         return assembled(self.play(environment, behaviour, carry, seed))
 
     def play(
         self, environment: Environment, behaviour: Behaviour, carry: Carry, seed: tf.Tensor
     ) -> Played:
-        """Does what ``collect`` does, but for the putting together."""
+        """Like ``collect``, but returns the raw rollout."""
         del carry
         quota, rest = divmod(self.num_episodes or environment.num_envs, environment.num_envs)
         if rest or not quota:
@@ -101,7 +101,7 @@ class Episodes:
             most if environment.compiled else None,
         )
         observed, *others, step = rows
-        # The rows that a compiled loop did not reach are blank: in them everybody stands still.
+        # A compiled loop leaves the rows it did not reach blank; no environment moves in them.
         moved = tf.cast(tf.reduce_any(step.mask > 0, axis=1), tf.int32)
         reached = tf.cumsum(moved, reverse=True) > 0
         observed = tf.nest.map_structure(

@@ -1,8 +1,8 @@
-"""Exploration: how a worker's policy differs from the shared one it learns for.
+"""Exploration: how a worker's policy differs from the shared one.
 
-On-policy learning needs no replay when the workers see different parts of the task, and they do so
-the more the more differently they explore (Mnih et al. 2016, section 4). What acts is the exploring
-policy, and its own log-prob is the one that is differentiated: the gradient stays on-policy.
+On-policy learning needs no replay when the workers see different parts of the task, and exploring
+differently makes them do so (Mnih et al. 2016, section 4). The exploring policy acts, and its own
+log-prob is differentiated: the gradient stays on-policy.
 """
 
 import abc
@@ -41,7 +41,7 @@ class Exploration(abc.ABC):
 
     @abc.abstractmethod
     def distribution(self, head: Head, distribution: Any, level: tf.Tensor) -> Any:
-        """Returns the distribution that acts, differentiable by the parameters of the policy.
+        """Returns the distribution that acts, differentiable in the parameters of the policy.
 
         Args:
             head: the policy's, which knows its distributions.

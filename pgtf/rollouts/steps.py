@@ -1,4 +1,4 @@
-"""Rollouts of a fixed number of steps, wherever the episodes stand."""
+"""Rollouts of a fixed number of steps, across the ends of episodes."""
 
 import gin
 import tensorflow as tf
@@ -13,7 +13,7 @@ from pgtf.trajectory import Trajectory
 
 @gin.register
 class Rollouts:
-    """Collects T steps of every environment, wherever its episode stands (A2C, A3C).
+    """Collects T steps of every environment, across the ends of episodes (A2C, A3C).
 
     Args:
         num_steps: T, the paper's t_max.
@@ -35,7 +35,7 @@ class Rollouts:
         return True
 
     def warnings(self, returns: ReturnEstimator) -> list[str]:
-        """Returns a sentence when most of what is collected would be left out."""
+        """Returns a sentence when most collected steps would be left out of the loss."""
         if returns.bootstraps:
             return []
         return [
@@ -53,5 +53,5 @@ class Rollouts:
     def play(
         self, environment: Environment, behaviour: Behaviour, carry: Carry, seed: tf.Tensor
     ) -> Played:
-        """Does what ``collect`` does, but for the putting together."""
+        """Like ``collect``, but returns the raw rollout."""
         return played_steps(environment, behaviour, carry, self.num_steps, seed)

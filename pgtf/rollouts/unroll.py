@@ -1,4 +1,4 @@
-"""Rollouts: a policy acting in B environments, and what is collected of it."""
+"""Rollouts: a policy acts in B environments, and the rows become a trajectory."""
 
 import functools
 from collections.abc import Callable
@@ -40,7 +40,7 @@ class Behaviour(NamedTuple):
 
 
 class Carry(NamedTuple):
-    """Where B environments stand between two rollouts.
+    """The state of B environments between two rollouts.
 
     Attributes:
         state: the environment's own state.
@@ -90,13 +90,13 @@ def start(environment: Environment, seed: tf.Tensor, memory: Any = ()) -> Carry:
 
 
 class Played(NamedTuple):
-    """What B environments did, not yet put together.
+    """A raw rollout; ``assembled`` builds the ``Trajectory`` inside the compiled update.
 
-    That takes many small operations. They cost next to nothing in the XLA program that learns from
-    the trajectory, which is why ``assembled`` is left to it.
+    Assembly takes many small operations. They cost next to nothing in the XLA program that learns
+    from the trajectory.
 
     Attributes:
-        start: where the environments stood before.
+        start: the carry before the rollout.
         state: the environment's own state now.
         observation: nest of [B, ...], the one to act on next.
         memory: of the policy's network now.
@@ -124,7 +124,7 @@ def unroll(
         seed: int32 [2].
 
     Returns:
-        Where the environments stand now, the trajectory [T, B], and the episodes that ended.
+        The next carry, the trajectory [T, B], and the episodes that ended.
     """
     return assembled(played_steps(environment, behaviour, carry, num_steps, seed))
 
@@ -132,7 +132,7 @@ def unroll(
 def played_steps(
     environment: Environment, behaviour: Behaviour, carry: Carry, num_steps: int, seed: tf.Tensor
 ) -> Played:
-    """Does what ``unroll`` does, and leaves ``assembled`` to the caller."""
+    """Like ``unroll``, but returns the raw rollout."""
 
     def move(place: tuple[Any, ...], t: Any) -> tuple[tuple[Any, ...], Any]:
         state, observation, memory = place
@@ -164,7 +164,7 @@ def slim(step: TimeStep) -> TimeStep:
 
 
 def assembled(played: Played) -> tuple[Carry, Trajectory, Finished]:
-    """Makes a trajectory of what was played and tallies its episodes; see ``unroll``."""
+    """Builds the trajectory of a raw rollout and tallies its episodes; see ``unroll``."""
     observation, action, log_prob, step = stacked(played.rows)
     observation = tf.nest.map_structure(
         lambda rows, end: tf.concat([rows, end[tf.newaxis]], axis=0),

@@ -1,4 +1,4 @@
-"""The last episodes of training, whose mean return the curves show."""
+"""A window over the last training episodes; the curves show its mean return."""
 
 import collections
 from collections.abc import Iterable
@@ -11,11 +11,11 @@ _WINDOW = 100
 class EpisodeWindow:
     """Mean return and length of about the last hundred episodes.
 
-    Episodes arrive summed over an iteration each; whole iterations are dropped from the far end
-    for as long as a hundred episodes remain.
+    Episodes arrive as sums over an iteration. The oldest iterations are dropped while a hundred
+    episodes remain without them.
 
     Args:
-        rows: what an earlier window held.
+        rows: of an earlier window that this one continues.
 
     Attributes:
         count: episodes in it.

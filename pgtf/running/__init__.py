@@ -1,1 +1,1 @@
-"""A run: the loop round a trainer, its folder, checkpoints, metrics and evaluations."""
+"""A run: the loop around a trainer, its folder, checkpoints, metrics and evaluations."""

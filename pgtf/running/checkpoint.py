@@ -1,4 +1,4 @@
-"""Checkpoints: what a killed run resumes from."""
+"""Checkpoints, from which a killed run resumes."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from pgtf.errors import TrainingError, cannot_write
 from pgtf.running import policy_files
 
 _KEPT = 3
-# What TensorFlow raises for files that are missing, torn or of other variables.
+# TensorFlow's errors for files that are missing, torn or hold other variables.
 _UNREADABLE = (tf.errors.OpError, AssertionError, LookupError, RuntimeError, ValueError)
 
 
@@ -35,8 +35,8 @@ class _Progress(tf.train.experimental.PythonState):
 class Checkpoints:
     """The checkpoints of one run.
 
-    A new one is written beside the old ones and counts only once it is whole, so a full disk or a
-    killed process leaves the last good one as it was.
+    A new one is written next to the old ones and counts only when complete, so a full disk or a
+    killed process leaves the last good one intact.
 
     Args:
         folder: where they are.
@@ -62,13 +62,13 @@ class Checkpoints:
             self.best_score = json.loads((folder / "best" / "score.json").read_text())["score"]
 
     def restore(self, partial: bool = False) -> dict[str, Any] | None:
-        """Restores the last checkpoint; an older one, with a warning, where that is damaged.
+        """Restores the last checkpoint; an older one, with a warning, if that is damaged.
 
         Args:
             partial: whether checkpoints hold more than the trackables.
 
         Returns:
-            The values that were saved with it, or None where there is no checkpoint.
+            The values that were saved with it, or None without a checkpoint.
 
         Raises:
             TrainingError: there are checkpoints, and none of them can be read.
@@ -86,7 +86,7 @@ class Checkpoints:
                 damaged = damaged or f"{path} cannot be read: {_first_line(error)}"
                 continue
             if damaged:
-                print(f"pgtf: warning: {damaged}; going on from {path}.", file=sys.stderr)
+                print(f"pgtf: warning: {damaged}; using {path} instead.", file=sys.stderr)
             self.latest = path
             return self._progress.values
         if damaged:
@@ -99,7 +99,7 @@ class Checkpoints:
         """Saves a checkpoint, unless the last one is of this step, and drops the oldest.
 
         Args:
-            values: to be saved with it; anything JSON can hold.
+            values: saved with it; anything JSON can hold.
             policies: name of each policy that is trained -> its weights, for ``pgtf.load``.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Scoring a policy on environments of its own."""
+"""Scores a policy in separate environments."""
 
 from typing import Any, NamedTuple
 
@@ -24,16 +24,16 @@ class Score(NamedTuple):
 
 @gin.register
 class Evaluation:
-    """Plays whole episodes with a policy that stands still, in environments apart from training's.
+    """Plays whole episodes with a frozen policy in separate environments.
 
-    Every evaluation starts from the same seed, so scores of one run can be compared.
+    Every evaluation starts from the same seed, so the scores of one run can be compared.
 
     Args:
         every: environment steps of training between two evaluations; None for one at the end only.
         episodes: episodes in an evaluation during training.
-        final_episodes: episodes in the last one.
-        greedy: whether the mode of the policy acts, instead of a sample.
-        num_envs: environments that play side by side; one for each episode, at most 20, if unbound.
+        final_episodes: episodes in the final evaluation.
+        greedy: whether to act by the mode of the policy instead of a sample.
+        num_envs: environments that play in parallel; one for each episode, at most 20, if unbound.
         max_steps: steps after which an episode counts as it stands, for tasks that may never end.
     """
 
@@ -74,7 +74,7 @@ class Evaluation:
 
         Args:
             policy: the one to score, already built.
-            environment: the one it is trained in; it is replicated.
+            environment: the training environment; it is replicated.
             seed: the run's.
             compilation: the trainer's: evaluation on compiled environments uses XLA while training
                 does. None for XLA.

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish to stop, so that a run can save before it ends."""
+"""Ctrl-C and SIGTERM as requests to stop, so that a run can save before it ends."""
 
 import contextlib
 import os
@@ -49,6 +49,6 @@ class Interruption:
             self._then()
         # Not print(), which the signal may have interrupted.
         with contextlib.suppress(OSError):
-            os.write(2, b"\npgtf: saving and stopping; once more ends it at once.\n")
+            os.write(2, b"\npgtf: saving and stopping; a second signal stops at once.\n")
         for each in self._SIGNALS:
             signal.signal(each, signal.SIG_DFL)

@@ -79,7 +79,7 @@ class Loop:
 
     @property
     def _rate(self) -> float | None:
-        """Steps per second since the first call, which traces; evaluation and saving left out."""
+        """Steps per second since the first call, which traces; without evaluation and saving."""
         if self._steady is None:
             return None
         since, first = self._steady
@@ -105,14 +105,14 @@ class Loop:
             rate = self._train(interruption, display)
             scores: dict[str, Score] = {}
             if interruption.signal is None:
-                display.stage("last evaluation")
+                display.stage("final evaluation")
                 scores = self._evaluate(self._evaluation.final_episodes)
         except TrainingError as error:
             raise TrainingError(f"{error} {self._last_checkpoint()}") from error
         return self._summarise(None if scores else interruption.signal, scores, rate, seed)
 
     def _train(self, interruption: Interruption, display: ProgressDisplay) -> float | None:
-        """Takes all the steps, saves, and returns the steps per second."""
+        """Trains to the last step, saves, and returns the steps per second."""
         pending: list[Report] = []
         display.stage("compiling")
         while self._goes_on and interruption.signal is None:
@@ -144,7 +144,7 @@ class Loop:
         return self._earlier_seconds + time.perf_counter() - self._began
 
     def _passed(self, every: int) -> bool:
-        """Whether the last call went over a multiple of ``every`` steps."""
+        """Whether the last call crossed a multiple of ``every`` steps."""
         return self._steps // every > self._seen // every
 
     def _iterate(self) -> Report:
@@ -180,8 +180,8 @@ class Loop:
         if self._checkpoints.latest is None:
             return "There is no checkpoint yet."
         return (
-            f"The last checkpoint is {self._checkpoints.latest}; to go on from it, start again"
-            f" with --logdir={self._folder.path}."
+            f"The last checkpoint is {self._checkpoints.latest}; to resume from it, run the same"
+            f" command with --logdir={self._folder.path}."
         )
 
     def _log(self, reports: list[Report]) -> None:
@@ -216,7 +216,7 @@ class Loop:
             raise
 
     def _describe(self) -> None:
-        """Notes down the operative configuration, which gin knows once all parts have run."""
+        """Writes the operative configuration, which gin knows once all parts have run."""
         operative = gin.operative_config_str()
         if not self._resumed or not self._folder.operative.exists():
             table = hyperparameters(self._folder.asked.read_text(), operative)
@@ -225,7 +225,7 @@ class Loop:
         self._folder.write_operative(operative)
 
     def _evaluate(self, episodes: int) -> dict[str, Score]:
-        """Scores every policy that is trained, by its name."""
+        """Scores every trained policy, by its name."""
         began = time.perf_counter()
         with self._saved_on_failure():
             scores = {

@@ -1,4 +1,4 @@
-"""Where the numbers of a run go: TensorBoard events and ``progress.csv``."""
+"""Writes the numbers of a run: TensorBoard events and ``progress.csv``."""
 
 import contextlib
 import csv
@@ -22,11 +22,11 @@ class MetricsWriter:
 
     Args:
         folder: the run's.
-        resumed_at: the step that the run resumes from, or None when it starts anew; what was
-            written after it is cut off, so that the curves go on without an overlap.
+        resumed_at: the step that the run resumes from, or None for a new run; entries after it are
+            cut off, so the curves continue without an overlap.
 
     Raises:
-        TrainingError: from every method, when something cannot be written.
+        TrainingError: from every method, when writing fails.
     """
 
     def __init__(self, folder: Path, resumed_at: int | None = None):
@@ -42,7 +42,7 @@ class MetricsWriter:
             self._events = tf.summary.create_file_writer(str(folder))
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Writes scalars at an environment step; what has a value there already keeps it."""
+        """Writes scalars at an environment step; existing values at that step are kept."""
         with self._writing(), self._events.as_default(step):
             if self._row.get("step") != str(step):
                 self._row = {"step": str(step)}
@@ -71,7 +71,7 @@ class MetricsWriter:
             hparams.hparams(dict(values), trial_id=run)
 
     def flush(self) -> None:
-        """Hands everything to the file system."""
+        """Flushes everything to the file system."""
         with self._writing():
             self._events.flush()
 
@@ -88,7 +88,7 @@ class MetricsWriter:
             raise cannot_write(self._folder, error) from error
 
     def _write_row(self) -> None:
-        """Writes the last row over what there was of it."""
+        """Overwrites the last row."""
         new = [column for column in self._row if column not in self._columns]
         if new:
             self._columns += new
@@ -101,7 +101,7 @@ class MetricsWriter:
             csv.DictWriter(file, self._columns, restval="").writerow(self._row)
 
     def _write_csv(self, rows: Iterable[Mapping[str, str]]) -> None:
-        """Writes the whole table, whose last row is the one that can still grow."""
+        """Writes the whole table; only its last row can still grow."""
         temporary = self._csv_path.with_suffix(".tmp")
         with temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, self._columns, restval="")
@@ -114,7 +114,7 @@ class MetricsWriter:
 
 
 def _read_csv(path: Path) -> list[dict[str, str]]:
-    """Reads the table, without the values that are missing."""
+    """Reads the table, leaving out missing values."""
     if not path.exists():
         return []
     with path.open(newline="") as file:

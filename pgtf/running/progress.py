@@ -1,4 +1,4 @@
-"""What the console shows of a run: a bar on a terminal, plain lines elsewhere."""
+"""The console output of a run: a bar on a terminal, plain lines elsewhere."""
 
 import threading
 import time
@@ -60,7 +60,7 @@ class ProgressDisplay:
         self._bar.stop()
 
     def update(self, steps: int, rate: float | None, mean_return: float | None) -> None:
-        """Shows where the run stands.
+        """Shows the progress of the run.
 
         Args:
             steps: environment steps so far.
@@ -83,7 +83,7 @@ class ProgressDisplay:
             self.say(", ".join(items))
 
     def stage(self, name: str) -> None:
-        """Shows what is going on beside the steps."""
+        """Shows the current stage, such as compiling."""
         self._bar.update(self._task, description=name)
 
     def say(self, line: str) -> None:

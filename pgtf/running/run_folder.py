@@ -1,4 +1,4 @@
-"""The folder that holds all there is of one run."""
+"""The folder of one run."""
 
 import datetime
 import json
@@ -26,8 +26,8 @@ class RunFolder:
     """Events, configurations, checkpoints and the summary of one run.
 
     Args:
-        path: the folder; it is made when it is claimed.
-        new: whether it must not be there yet; its name gets a number where it is.
+        path: the folder; ``claim`` makes it.
+        new: whether it must not exist yet; if it does, its name gets a number.
     """
 
     def __init__(self, path: Path, new: bool = False):
@@ -41,7 +41,7 @@ class RunFolder:
 
     @property
     def operative(self) -> Path:
-        """What was used, defaults included."""
+        """The configuration in use, defaults included."""
         return self.path / "operative_config.gin"
 
     @property
@@ -50,7 +50,7 @@ class RunFolder:
         return self.path / "config.gin"
 
     def check(self, configuration: Configuration) -> None:
-        """Compares what was asked for with what was asked for the first time.
+        """Compares the configuration with that of the run's first start.
 
         Raises:
             ConfigurationError: the folder belongs to a run with another configuration, or to
@@ -73,7 +73,7 @@ class RunFolder:
             )
 
     def claim(self, configuration: Configuration, command: str) -> None:
-        """Makes the folder and notes down what was asked for, and with which command.
+        """Makes the folder and records the configuration and the command.
 
         Raises:
             ConfigurationError: the folder cannot be written to.
@@ -99,11 +99,11 @@ class RunFolder:
             self.path = self.path.with_name(f"{name}-{number}")
 
     def write_operative(self, text: str) -> None:
-        """Notes down what was used; raises TrainingError where that cannot be."""
+        """Writes the operative configuration; raises TrainingError if that fails."""
         self._write(self.operative, text)
 
     def write_summary(self, summary: dict[str, Any]) -> None:
-        """Writes ``summary.json``; raises TrainingError where that cannot be."""
+        """Writes ``summary.json``; raises TrainingError if that fails."""
         self._write(self.path / "summary.json", json.dumps(summary, indent=2) + "\n")
 
     def _write(self, path: Path, text: str) -> None:
@@ -114,7 +114,7 @@ class RunFolder:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
+    """Writes a file completely or not at all."""
     temporary = path.with_name(f"{path.name}.tmp")
     temporary.write_text(text)
     os.replace(temporary, path)

@@ -1,4 +1,4 @@
-"""The loop round a trainer: metrics, checkpoints, evaluation, progress."""
+"""The loop around a trainer: metrics, checkpoints, evaluation, progress."""
 
 import contextlib
 import dataclasses
@@ -77,11 +77,11 @@ def train(
     Args:
         request: who asks for it.
         trainer: drives environments and learning.
-        total_steps: environment steps of the whole run, those before a resumption included.
-        seed: the run is a function of it.
+        total_steps: environment steps of the whole run, including those before it was resumed.
+        seed: determines the run.
         evaluation: when and how the policy is scored.
-        num_seeds: independent seeds, from ``seed`` on, that are trained as one program; more than
-            one needs a compiled environment.
+        num_seeds: how many independent seeds, from ``seed`` on, train as one program; more than one
+            needs a compiled environment.
         log_every: environment steps between two points of the curves.
         checkpoint_every: environment steps between two checkpoints.
         callbacks: follow the run and may end it, such as ``StopAtReturn``.

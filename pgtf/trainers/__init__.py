@@ -1,4 +1,4 @@
-"""Trainers: who drives environments and learning."""
+"""Trainers: they drive environments and learning."""
 
 from pgtf.trainers.a3c.asynchronous import AsynchronousTrainer
 from pgtf.trainers.evolution import EvolutionTrainer

@@ -29,22 +29,22 @@ _COMMON = ("none", "pair", "population")
 class EvolutionTrainer(Trainer):
     """Samples policies from a distribution over their parameters and moves it to the fitter ones.
 
-    A generation is N members θ_i ~ P(θ), each of which plays whole episodes; its fitness F(θ_i) is
-    the mean of their undiscounted returns. Nothing is differentiated but log P, so that any head
-    will do. The policy itself has the mean of P. The steps of all members count.
+    A generation is N members θ_i ~ P(θ). Each plays whole episodes; its fitness F(θ_i) is the mean
+    of their undiscounted returns. Only log P is differentiated, so any head works. The policy
+    itself has the mean of P. The steps of all members count.
 
     On a compiled environment a generation is one XLA program. Running statistics of the policy's
     network move once, after each generation, by the steps of all members.
 
     Args:
         policy: whose trainable parameters are searched for.
-        environment: of one member; each of its copies plays one episode of the member's.
+        environment: of one member; each of its copies plays one of the member's episodes.
         search: P(θ); its first mean is the policy's initialisation.
-        method: how the fitness moves it; ``EvolutionStrategy`` or ``CrossEntropyMethod``.
+        method: how the fitness moves P; ``EvolutionStrategy`` or ``CrossEntropyMethod``.
         population: N, members of a generation.
-        antithetic: whether members come in pairs that are each other's mirror image at the mean.
-        common_random_numbers: who meets the same first states, chances and sampled actions: 'none'
-            for each member its own, 'pair' for the two of an antithetic pair, 'population' for all.
+        antithetic: whether members come in pairs, mirrored at the mean.
+        common_random_numbers: which members share initial states, randomness of the environment and
+            of sampled actions: 'none', the two of an antithetic 'pair', or the whole 'population'.
         max_steps: steps after which an episode counts as it stands.
         jit_compile: whether XLA compiles acting and learning, and compiled environments with them.
     """

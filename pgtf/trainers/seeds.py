@@ -1,4 +1,4 @@
-"""Many seeds of one run as one program: their weights are stacked and learn side by side."""
+"""Many seeds of one run as one program: their weights are stacked and learn in parallel."""
 
 import contextlib
 import dataclasses
@@ -43,9 +43,9 @@ class SeedsTrainer(Trainer):
     run with ``train.seed + i`` learns alone, up to rounding.
 
     Args:
-        make: makes what one seed runs, a ``SynchronousTrainer`` that is not built.
+        make: makes the ``SynchronousTrainer`` of one seed, not built.
         num_seeds: S.
-        total_steps: after which a seed stands still while the others catch up.
+        total_steps: after which a seed waits for the others.
 
     Raises:
         ConfigurationError: the trainer cannot be vectorised over seeds.
@@ -121,7 +121,7 @@ class SeedsTrainer(Trainer):
         self._several = self.compilation.function(self._iterate_several)
 
     def iterate(self, limit: int) -> Report:
-        """Trains every seed for a moment; see ``Trainer.iterate``."""
+        """Trains every seed for about 0.1 s; see ``Trainer.iterate``."""
         count, scalars, episodes, advantage = self.compilation.run(
             lambda: self._several(tf.constant(limit, tf.int64))
         )

@@ -1,4 +1,4 @@
-"""A2C and its relatives: B environments in step, one update for each rollout."""
+"""A2C and its relatives: B environments in lockstep, one update for each rollout."""
 
 import functools
 from collections.abc import Mapping
@@ -33,17 +33,17 @@ _COPIES_TO_TAPE = 24
 
 @gin.register
 class SynchronousTrainer(Trainer):
-    """Collects a rollout of every environment, updates, and begins again.
+    """Alternates between a rollout of every environment and an update.
 
-    Rollout and update are one graph, and several iterations are one call into it, so that Python
-    is entered only to step Gymnasium environments.
+    Rollout and update are one graph, and one call runs several iterations, so Python only steps
+    Gymnasium environments.
 
     Args:
         learner: policy, critic, baseline and how they learn.
         environment: B environments.
         rollout: ``Rollouts`` of T steps, or whole ``Episodes``.
-        jit_compile: whether XLA compiles acting and learning; it pays for small dense networks and
-            costs for convolutions.
+        jit_compile: whether XLA compiles acting and learning; faster for small dense networks,
+            slower for convolutions.
     """
 
     learner: Learner
@@ -103,15 +103,15 @@ class SynchronousTrainer(Trainer):
             self._several = function(self._iterate_several, self.environment.compiled)
 
     def saving(self) -> dict[str, Any]:
-        """Copies where compiled environments stand into the checkpoint's variables."""
+        """Copies the state of compiled environments into the checkpoint's variables."""
         for variable, value in zip(self._saved_carry, tf.nest.flatten(self._carry), strict=False):
             variable.assign(value)
         return {}
 
     def restored(self, saved: Mapping[str, Any] = MappingProxyType({})) -> None:
-        """Goes on where compiled environments stood.
+        """Restores the state of compiled environments.
 
-        Others start new episodes, with another seed than the first ones had.
+        Others start new episodes, with a seed that was not used before.
         """
         del saved
         if self._saved_carry:
@@ -149,7 +149,7 @@ class SynchronousTrainer(Trainer):
         )
 
     def warnings(self) -> list[str]:
-        """Returns what the rollout says about the returns; see ``Trainer.warnings``."""
+        """Returns the rollout's warnings about the returns; see ``Trainer.warnings``."""
         return self.rollout.warnings(self.learner.objective.returns)
 
     def trackables(self) -> dict[str, Any]:
@@ -194,7 +194,7 @@ class SynchronousTrainer(Trainer):
         return self._learned(carry, trajectory, finished, scalars, loss.targets)
 
     def _update(self, played: Played, seed: tf.Tensor) -> tuple[Any, ...]:
-        """Learns from a rollout of environments that XLA has no part in."""
+        """Learns from a rollout of environments that are not compiled."""
         carry, trajectory, finished = assembled(played)
         scalars, targets = self.learner.update(trajectory, seed)
         return self._learned(carry, trajectory, finished, scalars, targets)

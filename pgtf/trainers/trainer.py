@@ -1,4 +1,4 @@
-"""The contract between the training loop and what drives learning."""
+"""The contract between the training loop and a trainer."""
 
 import abc
 from collections.abc import Iterator, Mapping
@@ -16,14 +16,14 @@ from pgtf.policies.policy import Policy
 
 
 class Report(NamedTuple):
-    """What happened in one call of ``Trainer.iterate``.
+    """The results of one call of ``Trainer.iterate``.
 
     Attributes:
         scalars: TensorBoard tag to value, means over the iterations of the call.
         episodes: [N, 3] float32, a row for each iteration: the number of episodes that ended, and
             the sums of their returns and of their lengths.
         histograms: TensorBoard tag to array, of the last iteration.
-        counts: TensorBoard tag to value, of what is counted and not averaged.
+        counts: TensorBoard tag to value, for counters, which are not averaged.
     """
 
     scalars: dict[str, float]
@@ -76,7 +76,7 @@ class Trainer(abc.ABC):
 
     @abc.abstractmethod
     def trackables(self) -> dict[str, Any]:
-        """What a checkpoint has to hold, by name."""
+        """Returns the objects that a checkpoint holds, by name."""
 
     def environment_statistics(self) -> dict[str, Any]:
         """Returns what a checkpoint has to hold of the environment, by name; often nothing."""
@@ -84,11 +84,11 @@ class Trainer(abc.ABC):
         return {"environment": variables} if variables else {}
 
     def warnings(self) -> list[str]:
-        """Returns a sentence for each choice of parts that works, but hardly as intended."""
+        """Returns a sentence for each choice of parts that is valid but probably unintended."""
         return []
 
     def members(self) -> Iterator[str]:
-        """Makes ``policy`` each of the policies that are trained, in turn, and yields its name."""
+        """Gives ``policy`` the weights of each trained policy in turn and yields its name."""
         yield ""
 
     def saving(self) -> dict[str, Any]:
@@ -108,9 +108,9 @@ class Trainer(abc.ABC):
         del saved
 
     def stop(self) -> None:
-        """Asks an ``iterate`` that is under way to return early, as the run is to end.
+        """Asks a running ``iterate`` to return early, because the run ends.
 
-        Is called from a signal handler: it may only set a flag.
+        Called from a signal handler: it may only set a flag.
         """
         return
 

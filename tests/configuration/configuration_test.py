@@ -91,7 +91,7 @@ def test_name_that_two_modules_have_must_be_told_apart() -> None:
         ("Learner.discount =", "Unable to parse value"),
         ("Learner.discount 3", "expected ':' or '='"),
         ("Learner.discount = (1,", "a bracket or a quote is not closed"),
-        ("ENVIRONMENT = CartPole-v1", "CartPole has no meaning here; text is written in quotes"),
+        ("ENVIRONMENT = CartPole-v1", "CartPole has no meaning here; put text in quotes"),
         ("Learner.discont = 1", "Did you mean 'discount'?"),
         ("Learner.discount = 'high'", "Learner.discount must be a number, not 'high'"),
         ("include 'other.gin'", "no gin file 'other.gin'"),

@@ -179,7 +179,7 @@ def test_macro_without_a_value_is_named() -> None:
 
 
 def test_macros_in_a_circle_are_named() -> None:
-    with pytest.raises(ConfigurationError, match=r"The macros (A, B|B, A) have each other"):
+    with pytest.raises(ConfigurationError, match=r"The macros (A, B|B, A) refer to each other"):
         checked("A = %B\nB = %A\nPart.count = %A")
 
 

@@ -1,8 +1,8 @@
 """Runs made by pgtf 0.1.0 before its parts moved (commit c050070) go on, score and load as then.
 
-Each folder of ``earlier_runs`` was made with two lines of policy features (``MLP.hidden = (4,)``) in
-800 steps on CartPole; all but configuration, summary and last checkpoint was deleted. ``ACTIONS``
-are what that version's ``act_greedily`` gave for ``OBSERVATIONS``.
+Each folder of ``earlier_runs`` is a run of 800 steps on CartPole with ``MLP.hidden = (4,)``, of
+which configuration, summary and the last checkpoint were kept. ``ACTIONS`` are what that version's
+``act_greedily`` gave for ``OBSERVATIONS``.
 """
 
 import contextlib
@@ -23,8 +23,8 @@ from tests.short_runs import table
 EARLIER = Path(__file__).parent / "earlier_runs"
 OBSERVATIONS = np.random.default_rng(0).normal(size=(32, 4)).astype(np.float32)
 ACTIONS = {
-    "a2c": "",
-    "a3c": "",
+    "a2c": "01111001010101000101010100110101",
+    "a3c": "01001000010000000001010100000000",
     "es": "",
 }
 RUNS = pytest.mark.parametrize("name", ACTIONS)

@@ -83,8 +83,8 @@ def test_run_survives_sigterm_a_kill_and_ctrl_c(tmp_path: Path) -> None:
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate()
     assert process.returncode == 128 + signal.SIGTERM
-    assert err == "\npgtf: saving and stopping; once more ends it at once.\n"
-    assert "Stopped by SIGTERM and saved.\nGo on:   the same command with --logdir=run" in out
+    assert err == "\npgtf: saving and stopping; a second signal stops at once.\n"
+    assert "Stopped by SIGTERM and saved.\nResume:  the same command with --logdir=run" in out
     first = run.summary()
     assert first["interrupted"] == "SIGTERM"
     assert first["steps"] == run.saved() == run.steps()

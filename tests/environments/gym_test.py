@@ -247,7 +247,7 @@ def test_a_picture_is_that_of_the_first_copy() -> None:
     assert (picture.dtype, picture.shape) == (np.uint8, (400, 600, 3))
     blind = GymEnvironment("tests.toy_environments:Endless-v0", 1)
     blind.reset(SEED)
-    with pytest.raises(ConfigurationError, match="no picture"):
+    with pytest.raises(ConfigurationError, match="cannot render itself"):
         blind.render()
 
 

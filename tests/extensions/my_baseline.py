@@ -28,7 +28,7 @@ class LastMean(pgtf.Baseline):
         self,
         trajectory: pgtf.Trajectory,
         estimates: pgtf.Estimates | None,
-        policy: pgtf.Policy,
+        policy: pgtf.Actor,
         seed: tf.Tensor,
     ) -> tf.Tensor:
         """Returns b, [T, B]."""

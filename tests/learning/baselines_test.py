@@ -231,7 +231,7 @@ def test_a_sampled_baseline_is_independent_of_the_actions_taken() -> None:
         (lambda: Constant(decay=1.5), "Constant.decay must be in [0, 1), not 1.5."),
         (
             lambda: StateValue(fit=Regression()),
-            "StateValue.fit says how a network of its own is fitted, and there is none: bind"
+            "StateValue.fit is for StateValue's own network, and there is none: bind"
             " StateValue.network = @MLP(), or VCritic.fit for the one it shares.",
         ),
     ],
@@ -246,7 +246,7 @@ STATE_VALUE = (
     " bind StateValue.network = @MLP(), or Learner.critic = @VCritic()."
 )
 EXPECTED_Q = (
-    "ExpectedQ is made of a QCritic's action values, and there is none: bind"
+    "ExpectedQ averages the action values of a QCritic, and there is none: bind"
     " Learner.critic = @QCritic(), or another baseline."
 )
 

@@ -258,6 +258,6 @@ def test_values_that_cannot_work_are_refused(binding: dict[str, Any], message: s
 def test_a_network_cannot_be_shared_between_observations_and_observations_with_actions() -> None:
     network = MLP()
     learner: Any = Learner(Policy(network), QCritic(network))
-    message = "bind QCritic.network to one of its own."
+    message = "bind QCritic.network to a network of its own."
     with pytest.raises(ConfigurationError, match=re.escape(message)):
         learner.build(gym.spaces.Box(-9.0, 9.0, (1,)), BOX)

@@ -138,7 +138,7 @@ def refusal(critic: str, baseline: str, returns: str) -> str | None:
     if baseline == "StateValue, shared" and critic == "none":
         return "StateValue without a network of its own shares the critic's, and there is none:"
     if baseline == "ExpectedQ" and critic != "Q":
-        return "ExpectedQ is made of a QCritic's action values, and there is none: bind"
+        return "ExpectedQ averages the action values of a QCritic, and there is none: bind"
     return None
 
 

@@ -17,7 +17,7 @@ from pgtf.running.film import film
 LENGTH = 7
 
 
-class Beat(gym.Env[np.ndarray, int]):
+class Beat(gym.Env[Any, Any]):
     """Pays 1 for action 0 on even steps and 1 on odd ones; only a memory can count them."""
 
     observation_space = gym.spaces.Box(-1.0, 1.0, (1,), np.float32)
@@ -37,7 +37,7 @@ class Beat(gym.Env[np.ndarray, int]):
         self.time += 1
         return np.zeros(1, np.float32), reward, self.time == LENGTH, False, {}
 
-    def render(self) -> np.ndarray:  # type: ignore[override]
+    def render(self) -> np.ndarray:
         return np.full((8, 8, 3), 10 * self.time, np.uint8)
 
 
@@ -64,7 +64,7 @@ def policy() -> Policy:
     """One that always takes the paid action."""
     policy = Policy(Parity())
     policy.build(Beat.observation_space, Beat.action_space)
-    policy.head.preferences.kernel.assign(50.0 * np.eye(2))  # type: ignore[attr-defined]
+    policy.head.preferences.kernel.assign(50.0 * np.eye(2))
     return policy
 
 

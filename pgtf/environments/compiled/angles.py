@@ -1,7 +1,7 @@
-"""Angles: one turn of them, and their sine and cosine, in operations that vectorise.
+"""Angles: wrapping, sine and cosine in operations that vectorise.
 
 XLA's CPU backend calls the C library once per number for a sine, a cosine or a remainder. Those
-calls were most of Acrobot's and Pendulum's time.
+calls took most of Acrobot's and Pendulum's time.
 """
 
 import math
@@ -12,7 +12,7 @@ import tensorflow as tf
 def wrap_angle(angle: tf.Tensor) -> tf.Tensor:
     """Brings angles (rad) into [-π, π), to float32 rounding.
 
-    Kept small, an angle loses no float32 precision however long an episode lasts.
+    Wrapped angles keep their float32 precision however long an episode lasts.
     """
     turns = tf.floor((angle + math.pi) * (0.5 / math.pi))
     return angle - 2 * math.pi * turns
@@ -21,8 +21,8 @@ def wrap_angle(angle: tf.Tensor) -> tf.Tensor:
 def sine_cosine(angle: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Sine and cosine of float32 angles, within 1e-7 for up to 100 rad either way.
 
-    The angle's distance from the nearest multiple of π/2, subtracted in three parts so that the
-    difference is exact, goes into the two polynomials of S. Moshier's Cephes library (``sinf.c``).
+    Evaluates the two polynomials of S. Moshier's Cephes library (``sinf.c``) at the distance from
+    the nearest multiple of π/2, which is subtracted in three parts to keep the difference exact.
     """
     quarter_turns = tf.floor(angle * (2 / math.pi) + 0.5)
     for part in (1.5703125, 4.837512969970703125e-4, 7.549789948768648e-8):

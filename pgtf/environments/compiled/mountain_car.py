@@ -32,7 +32,7 @@ class CompiledMountainCar(TensorFlowEnvironment, ids={"MountainCar-v0": {}}):
         Args:
             num_envs: B.
             time_limit: steps after which an episode is truncated; None for never.
-            goal_velocity: the least velocity that counts at the goal.
+            goal_velocity: the minimum velocity for reaching the goal.
 
         Raises:
             ConfigurationError: ``num_envs`` or ``time_limit`` is not positive.

@@ -1,10 +1,10 @@
 """Random numbers cheap enough for the inside of a fused loop.
 
-TensorFlow's stateless ops (Philox) cost ten times what a CartPole costs under XLA on a CPU: the
-compiler does not fuse them with what surrounds them, and most steps throw the numbers away, since
-a branch round a reset would cost more than drawing one at every step. A hash of a counter is
-elementwise arithmetic that melts into the step. This one is PCG4D: four words in, four words out,
-each word out depending on all four words in.
+Under XLA on a CPU, TensorFlow's stateless ops (Philox) cost ten times a step of CartPole: the
+compiler does not fuse them. Most steps do not need the numbers, but a branch around the reset would
+cost more than drawing them at every step. A hash of a counter is elementwise arithmetic and fuses
+into the step. This one is PCG4D: four words in, four words out, and each word out depends on all
+four words in.
 
 M. Jarzynski and M. Olano, "Hash Functions for GPU Rendering", JCGT 9(3), 2020.
 """

@@ -17,7 +17,7 @@ def compiled_environment(
 ) -> TensorFlowEnvironment:
     """Makes the compiled version of a Gymnasium environment.
 
-    Bindings of the class itself (``CompiledPendulum.g = 9.81``) hold here too, below ``kwargs``.
+    Bindings of the class itself (``CompiledPendulum.g = 9.81``) apply too; ``kwargs`` win.
 
     Args:
         id: a Gymnasium id that has a compiled version ("CartPole-v1"), or one of our own.
@@ -25,7 +25,7 @@ def compiled_environment(
         kwargs: further arguments of the environment, those of ``gymnasium.make`` among them.
 
     Returns:
-        The environment, with ``id`` for its name.
+        The environment, named ``id``.
 
     Raises:
         ConfigurationError: no compiled version of that id, or an argument it does not take.
@@ -34,8 +34,8 @@ def compiled_environment(
         near = difflib.get_close_matches(id, REGISTRY, n=1, cutoff=0.5)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ConfigurationError(
-            f"CompiledEnvironment.id: {id!r} has no compiled version{hint}; there is "
-            f"{', '.join(sorted(REGISTRY))}, and GymEnvironment for any other."
+            f"CompiledEnvironment.id: {id!r} has no compiled version{hint}: bind ENVIRONMENT to "
+            f"one of {', '.join(sorted(REGISTRY))}, or use GymEnvironment."
         )
     kind = REGISTRY[id]
     arguments = {**kind.ids[id], **(kwargs or {})}

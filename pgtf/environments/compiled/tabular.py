@@ -39,15 +39,15 @@ class CompiledTabular(TensorFlowEnvironment):
         """Makes B copies.
 
         Args:
-            transition: [S, A, S], P(s' given s, a); the rows of terminal states count for nothing.
+            transition: [S, A, S], P(s' given s, a); the rows of terminal states are ignored.
             reward: [S, A, S], or [S, A] where it does not depend on the next state.
             start: [S], probabilities of the first state.
-            terminal: the states that end an episode when they are entered.
+            terminal: entering one of these states ends the episode.
             num_envs: B.
             time_limit: steps after which an episode is truncated; None for never.
 
         Raises:
-            ConfigurationError: shapes that do not fit, or rows that are no probabilities.
+            ConfigurationError: shapes that do not fit, or rows that are not probabilities.
         """
         table = np.asarray(transition, np.float64)
         if table.ndim != 3 or table.shape[0] != table.shape[2] or not table.size:
@@ -71,7 +71,7 @@ class CompiledTabular(TensorFlowEnvironment):
         for name, rows in (("transition", table), ("start", first)):
             if np.any(rows < 0) or not np.allclose(rows.sum(-1), 1.0, rtol=0, atol=1e-5):
                 raise ConfigurationError(
-                    f"CompiledTabular.{name} must hold probabilities: 0 or more, rows of sum 1."
+                    f"CompiledTabular.{name} must hold probabilities: 0 or more, rows sum to 1."
                 )
         ends = np.zeros(states, bool)
         if any(not 0 <= s < states for s in terminal):
@@ -163,12 +163,12 @@ class CompiledFrozenLake(
             time_limit: steps after which an episode is truncated; None for never.
             desc: the map, one string a row, of S (start), F (frozen), H (hole) and G (goal).
             map_name: the map to use without ``desc``: "4x4" or "8x8".
-            is_slippery: whether a move may go to either side of where it was meant to.
-            success_rate: how often it goes where it was meant to, when slippery.
-            reward_schedule: what entering the goal, a hole, and any other field gives.
+            is_slippery: whether a move may slip to either side of the intended direction.
+            success_rate: probability of the intended direction when slippery.
+            reward_schedule: rewards for entering the goal, a hole, and any other field.
 
         Raises:
-            ConfigurationError: a map that is no map.
+            ConfigurationError: the map is not valid.
         """
         if desc is None and map_name not in MAPS:
             raise ConfigurationError(
@@ -233,11 +233,11 @@ def _grid(
     gain: np.ndarray,
     ends: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The tables of a grid world with walls round it.
+    """The tables of a grid world with walls around it.
 
     Args:
         shape: rows and columns.
-        moves: pairs (quarter turns away from the meant direction, probability).
+        moves: pairs (quarter turns away from the intended direction, probability).
         gain: [S], the reward for entering each field.
         ends: [S] bool, fields that are never left.
 
@@ -261,7 +261,7 @@ def _grid(
 
 
 def _supports(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lists where each row's probability lies, so that drawing costs K comparisons and not S.
+    """Lists the K possible values of each row, so that a draw costs K comparisons instead of S.
 
     Args:
         probabilities: [N, S], rows of sum 1.

@@ -1,4 +1,4 @@
-"""A3C: threads that learn side by side for shared parameters."""
+"""A3C: threads that train shared parameters in parallel."""
 
 import queue
 from collections.abc import Mapping, Sequence
@@ -37,26 +37,27 @@ _STATISTICS = ("shared", "per_worker")
 class AsynchronousTrainer(Trainer):
     """Asynchronous advantage actor-critic (Mnih et al. 2016, arXiv:1602.01783, algorithm S3).
 
-    Each worker is a Python thread that copies θ to θ′, collects a rollout with θ′ in environments
-    of its own, differentiates by θ′ and applies the gradients to the shared θ, without waiting for
-    the others. All of that is one call into TensorFlow, many times over, so that threads meet at
-    Python's lock only where Python environments take their steps. TensorFlow computes for no more
-    workers at a time than it has inter-op threads, which ``runtime`` sees to.
+    Each worker is a Python thread that copies θ to θ′, collects a rollout with θ′ in its own
+    environments, differentiates with respect to θ′ and applies the gradients to the shared θ,
+    without waiting for the others. One call into TensorFlow runs several such turns, so threads
+    contend for Python's lock only where Python environments step. TensorFlow serves only as many
+    workers at a time as it has inter-op threads; ``runtime`` sets their number.
 
     Writing one variable is atomic. Between two variables, and between an optimizer's statistics and
-    what they move, other workers may come in, as in the paper; ``lock`` keeps updates apart, though
-    a copy of θ may still fall into one. The counter T loses no step. Between two calls of
-    ``iterate`` all workers are parked after an update, so that a checkpoint and an evaluation see
-    weights, statistics and T of one moment, and no update half applied. T passes the limit by less
-    than one rollout of each worker.
+    the weights they move, other workers may interleave, as in the paper; ``lock`` serialises the
+    updates, though a copy of θ may still overlap with one. The counter T loses no step. Between two
+    calls of ``iterate`` all workers are parked after an update, so a checkpoint and an evaluation
+    see weights, statistics and T of one moment, and no update half applied. T passes the limit by
+    less than one rollout of each worker.
 
     Where a part of the learner weights data by the policy that acted (``uses_behaviour``: V-trace,
-    importance weights), gradients are by θ as it is after the rollout, not by the θ′ that acted.
+    importance weights), gradients are taken at θ as it is after the rollout, not at the θ′ that
+    acted.
 
-    One worker learns what a ``SynchronousTrainer`` does, bit for bit where the same operations
-    run; XLA and TensorFlow's arithmetic optimizer group them otherwise and round otherwise. With
-    more workers, two runs of one seed differ. A ``Regression`` takes its steps on the shared
-    variables, and running statistics may lose what two workers add at the same moment.
+    One worker learns what a ``SynchronousTrainer`` does, bit for bit where the same operations run;
+    XLA and TensorFlow's arithmetic optimizer may group and round them differently. With more
+    workers, two runs of one seed differ. A ``Regression`` takes its steps on the shared variables,
+    and running statistics may lose a contribution when two workers add at the same moment.
 
     Args:
         learner: policy, critic, baseline and how they learn.
@@ -66,13 +67,13 @@ class AsynchronousTrainer(Trainer):
         statistics: of the optimizer: 'shared' between the workers, or 'per_worker' (section 4 of
             the paper compares them).
         lock: whether updates wait for each other.
-        exploration: makes the workers' policies differ; None for the policy as it is.
+        exploration: makes the workers' policies differ; None for none.
         entropy_coefficients: β of each worker in place of ``Learner.entropy_bonus``, numbers or
             Keras schedules over environment steps; worker i takes number i modulo their count.
-        max_environment_failures: exceptions of environments, since the run was started or resumed,
-            after which it still goes on, with that worker's environment made anew.
-        jit_compile: whether XLA compiles acting and the gradients; it pays for small dense networks
-            and costs for convolutions.
+        max_environment_failures: how many exceptions of environments, since the run was started or
+            resumed, it survives; each time that worker's environment is rebuilt.
+        jit_compile: whether XLA compiles acting and the gradients; faster for small dense networks,
+            slower for convolutions.
 
     Raises:
         ConfigurationError: a number is out of range.
@@ -193,10 +194,10 @@ class AsynchronousTrainer(Trainer):
         return self._crew
 
     def iterate(self, limit: int) -> Report:
-        """Lets the workers run for a moment, until all are parked again; see ``Trainer.iterate``.
+        """Runs the workers for about 0.25 s, until all are parked again; see ``Trainer.iterate``.
 
         Raises:
-            EnvironmentFailure: an environment raised, and ``max_environment_failures`` are over; it
+            EnvironmentFailure: an environment raised once more than ``max_environment_failures``;
                 names the worker and the environment.
         """
         return self._report(
@@ -210,7 +211,7 @@ class AsynchronousTrainer(Trainer):
         self.restored()  # The steps of the failed call are lost.
 
     def stop(self) -> None:
-        """Makes the workers park after the rollouts they are in, for good."""
+        """Parks the workers for good after their current rollouts."""
         if self._crew is not None:
             self._crew.stopping = True
 
@@ -227,7 +228,7 @@ class AsynchronousTrainer(Trainer):
             worker.restart(int(self.learner.updates + self.crew.failures))
 
     def warnings(self) -> list[str]:
-        """Returns what the rollout says about the returns; see ``Trainer.warnings``."""
+        """Returns the rollout's warnings about the returns; see ``Trainer.warnings``."""
         return self.rollout.warnings(self.learner.objective.returns)
 
     def trackables(self) -> dict[str, Any]:
@@ -245,12 +246,12 @@ class AsynchronousTrainer(Trainer):
             environment.close()
 
     def _make_optimizers(self) -> list[keras.optimizers.Optimizer]:
-        """The learner's optimizer, and with statistics of their own one for each further worker."""
+        """The learner's optimizer, and with 'per_worker' statistics one for each further worker."""
         optimizer = self.learner.optimizer
         if self.statistics == "shared":
             return [optimizer]
         config = optimizer.get_config()
-        # A schedule is handed on as it is, as not all of them can be made from a config.
+        # The schedule object is passed on, because not every schedule can be made from a config.
         if isinstance(config["learning_rate"], dict):
             config["learning_rate"] = optimizer._learning_rate
         copies = [type(optimizer).from_config(dict(config)) for _ in range(1, self.num_workers)]

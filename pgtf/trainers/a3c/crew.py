@@ -1,4 +1,4 @@
-"""The workers of A3C as a whole: released together, parked together, and what happens to errors."""
+"""Starts and parks the A3C workers together and handles their errors."""
 
 import contextlib
 import queue
@@ -14,18 +14,18 @@ _POLL = 0.01  # Seconds between two looks at the clock and at ``stopping``.
 
 
 class Crew:
-    """Workers that run for a slice of time and then are all parked.
+    """Workers that run for a slice of time and are then all parked.
 
     Args:
-        workers: which report to ``outcomes``.
-        outcomes: where they report.
-        stop: the flag that they look at after each rollout.
-        max_failures: exceptions of environments after which a worker goes on with its environment
-            made anew.
+        workers: they report to ``outcomes``.
+        outcomes: the workers' reports.
+        stop: the flag that they check after each rollout.
+        max_failures: how many exceptions of environments are survived; each time the environment is
+            rebuilt.
 
     Attributes:
-        stopping: once it is set, which a signal handler may do, the workers park for good after
-            the rollouts they are in.
+        stopping: once a signal handler or another thread sets it, the workers park for good after
+            their current rollouts.
         failures: the variable that counts exceptions of environments.
     """
 
@@ -51,12 +51,12 @@ class Crew:
             seconds: after which they park.
 
         Returns:
-            An outcome for each worker, and one more for each time that its environment was renewed;
+            An outcome for each worker, and one more for each time its environment was rebuilt;
             nothing once ``stopping`` is set.
 
         Raises:
-            EnvironmentFailure: an environment raised once too often, or could not be made anew; it
-                names the worker and the environment.
+            EnvironmentFailure: an environment raised once too often, or could not be rebuilt; names
+                the worker and the environment.
             Exception: any other error of a worker.
         """
         if self.stopping:
@@ -83,7 +83,7 @@ class Crew:
                 continue
             try:
                 self._recover(self.workers[outcome.worker], outcome.error)
-            except Exception as fatal:  # It waits until the other workers are parked.
+            except Exception as fatal:  # Raised once the other workers are parked.
                 error = error or fatal
             else:
                 if not told:
@@ -99,13 +99,13 @@ class Crew:
         for worker in self.workers:
             worker.end()
         for worker in self.workers:
-            # What has failed may fail again when it is closed, and hide why the run ended.
+            # A failed environment may fail again on close, which would hide why the run ended.
             failed = worker.environment.failure is not None
             with contextlib.suppress(Exception) if failed else contextlib.nullcontext():
                 worker.environment.close()
 
     def _recover(self, worker: Worker, error: Exception) -> None:
-        """Makes a failed environment anew, or raises what cannot be recovered from."""
+        """Rebuilds a failed environment, or raises the error that cannot be recovered from."""
         failure = worker.environment.failure
         # TensorFlow wraps what Python code in the graph raises.
         if failure is None or not isinstance(error, tf.errors.OpError):
@@ -118,6 +118,6 @@ class Crew:
             worker.environment.renew()
         except Exception as again:
             raise EnvironmentFailure(
-                f"worker {worker.index}, {failure}, and it could not be made anew: {again}"
+                f"worker {worker.index}, {failure}, and it could not be rebuilt: {again}"
             ) from again
         worker.restart()

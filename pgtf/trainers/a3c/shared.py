@@ -1,4 +1,4 @@
-"""What the workers of A3C share: the learner, evaluated with θ′ and updated at θ."""
+"""The learner that A3C's workers share: evaluated at θ′, updated at θ."""
 
 import dataclasses
 from collections.abc import Callable
@@ -22,7 +22,7 @@ Update = Callable[[list[tf.Tensor], Trajectory, Targets], Packed]
 
 
 class Traits(NamedTuple):
-    """How a worker differs from the others, two scalars.
+    """The scalars in which workers differ.
 
     Attributes:
         level: of the exploration.
@@ -34,7 +34,7 @@ class Traits(NamedTuple):
 
 
 class Experience(NamedTuple):
-    """What a rollout says about the parameters that it was collected with.
+    """Gradients and metrics of a rollout, at the parameters θ′ that collected it.
 
     Attributes:
         gradients: by θ′, one for each of the learner's ``trainable_variables``.
@@ -50,11 +50,11 @@ class Experience(NamedTuple):
 class SharedLearner:
     """A built learner behind functions that every worker's graph calls.
 
-    They are traced and compiled once, however many workers there are, as all that differs between
-    workers is an argument. Acting and differentiating read no variable, only the values they are
-    given (``GradientVariance`` alone reads the count of updates). XLA locks the variables that a
-    program writes until it ends: therefore the update, which writes, is not compiled, and workers
-    do not wait for each other there.
+    They are traced and compiled once for any number of workers: everything that differs between
+    workers is an argument. Acting and differentiating read no variable, only the values passed in
+    (only ``GradientVariance`` reads the count of updates). XLA locks the variables that a program
+    writes until it ends. The update writes, so it is not compiled, and workers do not wait for each
+    other there.
 
     Args:
         learner: built.
@@ -90,7 +90,7 @@ class SharedLearner:
         return tf.constant(0.0) if bonus is None else bonus.coefficient(self.learner.steps)
 
     def updates_with(self, optimizer: keras.optimizers.Optimizer) -> Update:
-        """Returns the function that applies gradients and all that follows from a rollout.
+        """Returns the function that applies gradients and completes the update.
 
         Args:
             optimizer: built; its statistics are moved.
@@ -99,7 +99,7 @@ class SharedLearner:
         _count_atomically(optimizer)
 
         def update(gradients: list[tf.Tensor], trajectory: Trajectory, targets: Targets) -> Packed:
-            # Counters need no gradient, and would count a rollout that fails in its midst.
+            # Counters do not depend on gradients, and would count a rollout that fails midway.
             with tf.control_dependencies(gradients):
                 scalars = learner.apply(gradients, optimizer)
                 learner.fit(trajectory, targets)
@@ -148,7 +148,7 @@ class SharedLearner:
 def _count_atomically(optimizer: keras.optimizers.Optimizer) -> None:
     """Makes an optimizer count its iterations in one operation, so that no worker's is lost.
 
-    Keras reads the counter and then writes it. What it does to the weights is atomic as it is.
+    Keras reads the counter and then writes it. Its updates of the weights are already atomic.
     """
     iterations = optimizer.iterations
     iterations.assign_add = iterations.value.assign_add

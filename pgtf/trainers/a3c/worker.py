@@ -1,4 +1,4 @@
-"""A worker of A3C: a thread with an environment, a random stream and an exploration of its own."""
+"""A worker of A3C: a thread with its own environment, random stream and exploration."""
 
 import contextvars
 import functools
@@ -25,14 +25,14 @@ from pgtf.rollouts.window import EpisodeWindow
 from pgtf.spaces import specification
 from pgtf.trainers.a3c.shared import SharedLearner, Traits, Update
 
-# More would save nothing, and let workers that TensorFlow has no thread for wait longer.
+# More would save nothing, and workers without a TensorFlow thread would wait longer.
 _ROLLOUTS_PER_CALL = 8
 
 
 class Outcome(NamedTuple):
-    """What a worker did from its release until it parked, in K rollouts.
+    """The results of a worker from its release until it parked, in K rollouts.
 
-    After an error the last few rollouts before it are only in ``steps``.
+    After an error, the last few rollouts before it are counted in ``steps`` only.
 
     Attributes:
         worker: its index.
@@ -40,7 +40,7 @@ class Outcome(NamedTuple):
         episodes: [K, 3], see ``Report``.
         steps: environment steps.
         seconds: wall time.
-        error: what ended it, or None.
+        error: the exception that ended it, or None.
     """
 
     worker: int
@@ -54,17 +54,17 @@ class Outcome(NamedTuple):
 class Worker:
     """Algorithm S3 of Mnih et al. 2016 for one thread.
 
-    Everything is traced when it is made, in the thread that makes it. Its own thread calls one
-    graph: until the stop flag is up or T has reached the limit, copy θ to θ′, act for t_max steps
-    with θ′, differentiate by θ′, apply to θ and add the steps to T. It looks at the flag after each
-    rollout, so that a release short of the limit is one rollout at least.
+    The constructor traces everything, in the calling thread. The worker's own thread calls one
+    graph: until the stop flag is set or T has reached the limit, copy θ to θ′, act for t_max steps
+    with θ′, differentiate with respect to θ′, apply to θ and add the steps to T. It checks the flag
+    after each rollout, so each release short of the limit runs at least one.
 
     Args:
         index: counted from 0.
         environment: its own.
-        rollout: how much is collected between two updates.
+        rollout: collects the steps between two updates.
         shared: the learner and its functions.
-        update: applies gradients to θ; what ``SharedLearner.updates_with`` an optimizer returns.
+        update: applies gradients to θ; from ``SharedLearner.updates_with``.
         level: of its exploration.
         entropy_bonus: its own, or None for the learner's.
         seed: int32 [2], of its random stream.
@@ -131,7 +131,7 @@ class Worker:
         return list(unpacked(self._once.structured_outputs[1])[0])
 
     def release(self, limit: int) -> None:
-        """Lets the worker run until T is ``limit`` or the stop flag is up."""
+        """Runs the worker until T is ``limit`` or the stop flag is set."""
         if not self._thread.is_alive():
             self._thread.start()
         self._inbox.put(limit)
@@ -149,7 +149,7 @@ class Worker:
             self._count.assign(rollouts)
 
     def scalars(self, outcomes: list[Outcome]) -> dict[str, float]:
-        """Returns what TensorBoard shows of this worker.
+        """Returns this worker's scalars for TensorBoard.
 
         Args:
             outcomes: its own, of one slice of time.
@@ -174,7 +174,7 @@ class Worker:
             self._thread.join()
 
     def _work(self) -> None:
-        """What the thread does: answers releases until it is told to end."""
+        """The thread's loop: runs on each release until it is told to end."""
         for limit in iter(self._inbox.get, None):
             began, before = time.perf_counter(), int(self._steps.numpy())
             scalars = [np.zeros((0, len(self.names)), np.float32)]
@@ -183,7 +183,7 @@ class Worker:
                 for rows in self._run(limit):
                     scalars.append(unpacked(rows[0])[1].numpy())
                     episodes.append(rows[1].numpy())
-            except Exception as caught:  # It is the main thread's to handle.
+            except Exception as caught:  # The main thread handles it.
                 error = caught
             outcome = Outcome(
                 self.index,

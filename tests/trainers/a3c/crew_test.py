@@ -95,7 +95,7 @@ def test_an_environment_that_cannot_be_made_anew_is_named() -> None:
     made = trainer(environment, rollout=Rollouts(5), num_workers=2, max_environment_failures=9)
     with pytest.raises(
         EnvironmentFailure,
-        match=r"worker \d, environment 0.*could not be made anew.*no licence left",
+        match=r"worker \d, environment 0.*could not be rebuilt.*no licence left",
     ):
         run(made)
     made.close()
