@@ -44,11 +44,13 @@ from pgtf.learning.critics import QCritic as QCritic
 from pgtf.learning.critics import VCritic as VCritic
 from pgtf.learning.diagnostics import GradientVariance as GradientVariance
 from pgtf.learning.entropy import EntropyBonus as EntropyBonus
+from pgtf.learning.epochs import Epochs as Epochs
 from pgtf.learning.estimators import TD0 as TD0
 from pgtf.learning.estimators import LambdaReturn as LambdaReturn
 from pgtf.learning.estimators import MonteCarlo as MonteCarlo
 from pgtf.learning.estimators import NStep as NStep
 from pgtf.learning.estimators import ReturnEstimator as ReturnEstimator
+from pgtf.learning.estimators import VTrace as VTrace
 from pgtf.learning.estimators import WholeReturn as WholeReturn
 from pgtf.learning.fitting import JointLoss as JointLoss
 from pgtf.learning.fitting import Regression as Regression
@@ -56,6 +58,8 @@ from pgtf.learning.learner import Learner as Learner
 from pgtf.learning.objective import Objective as Objective
 from pgtf.learning.optimization import OneUpdate as OneUpdate
 from pgtf.learning.optimization import Optimization as Optimization
+from pgtf.learning.surrogates import ClippedSurrogate as ClippedSurrogate
+from pgtf.learning.surrogates import ImportanceWeighted as ImportanceWeighted
 from pgtf.learning.surrogates import ScoreFunction as ScoreFunction
 from pgtf.learning.surrogates import Surrogate as Surrogate
 from pgtf.learning.targets import Batch as Batch

@@ -54,6 +54,66 @@ def lambda_returns(
     return _backwards(backup, values[-1], (reward, discounts, lambdas, values[1:]))
 
 
+def vtrace(
+    reward: tf.Tensor,
+    terminated: tf.Tensor,
+    truncated: tf.Tensor,
+    values: tf.Tensor,
+    log_ratio: tf.Tensor,
+    discount: float,
+    lambda_: float = 1.0,
+    rho_bar: float | None = 1.0,
+    c_bar: float | None = 1.0,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    r"""V-trace (Espeholt et al. 2018, arXiv:1802.01561, eq. 1): λ-returns from data of a policy μ.
+
+    With ρ_t = min(ρ̄, π/μ), c_t = λ_t min(c̄, π/μ) and d_t as above, backwards in time,
+
+        v_t = V_t + ρ_t (r_t + d_t V_{t+1} - V_t) + d_t c_t (v_{t+1} - V_{t+1}),    v_T = V_T,
+
+    and the estimate of Q(s_t, a_t) is q_t = r_t + d_t [(1 - λ_t) V_{t+1} + λ_t v_{t+1}], which for
+    λ = 1 is the paper's r_t + γ v_{t+1}. The fixed point of v is the value of the policy
+    π_ρ̄(a | s) ∝ min(ρ̄ μ(a | s), π(a | s)). The ρ_t that multiplies ∇ log π is not in q_t. Where
+    π = μ and ρ̄, c̄ ≥ 1, both are ``lambda_returns``, to the bit.
+
+    Args:
+        reward: [T, B] r_t.
+        terminated: [T, B] bool.
+        truncated: [T, B] bool.
+        values: [T+1, B] V_t, estimates of the value of each observation.
+        log_ratio: [T, B] log π(a_t | s_t) - log μ(a_t | s_t), finite on every row.
+        discount: γ.
+        lambda_: λ.
+        rho_bar: ρ̄, which decides the fixed point; None for ∞, whose fixed point is V of π.
+        c_bar: c̄, which decides how far errors travel back; None for ∞.
+
+    Returns:
+        [T, B] v_t, the targets for V, and [T, B] q_t.
+
+    Raises:
+        ValueError: the shapes do not fit each other.
+    """
+    steps, num_envs = reward.shape.with_rank(2)
+    log_ratio.shape.assert_is_compatible_with(reward.shape)
+    values.shape.assert_is_compatible_with([None if steps is None else steps + 1, num_envs])
+    values, ratio = tf.stop_gradient(values), tf.exp(tf.stop_gradient(log_ratio))
+    discounts = discount * (1.0 - tf.cast(terminated, tf.float32))
+    lambdas = lambda_ * (1.0 - tf.cast(terminated | truncated, tf.float32))
+    rho = ratio if rho_bar is None else tf.minimum(rho_bar, ratio)
+    trace = lambdas * (ratio if c_bar is None else tf.minimum(c_bar, ratio))
+
+    # Grouped so that weights of 1 leave the arithmetic of ``lambda_returns``.
+    def backup(later: tf.Tensor, row: tuple[tf.Tensor, ...]) -> tf.Tensor:
+        r, d, weight, c, v, following = row
+        return (1.0 - weight) * v + weight * r + d * ((weight - c) * following + c * later)
+
+    targets = _backwards(
+        backup, values[-1], (reward, discounts, rho, trace, values[:-1], values[1:])
+    )
+    later = tf.concat([targets[1:], values[-1:]], axis=0)
+    return targets, reward + discounts * ((1.0 - lambdas) * values[1:] + lambdas * later)
+
+
 def n_step_returns(
     reward: tf.Tensor,
     terminated: tf.Tensor,

@@ -9,7 +9,13 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pgtf.returns import completed, discounted_returns, lambda_returns, n_step_returns
+from pgtf.returns import (
+    completed,
+    discounted_returns,
+    lambda_returns,
+    n_step_returns,
+    vtrace,
+)
 
 Array = npt.NDArray[Any]
 
@@ -286,3 +292,62 @@ def test_the_smallest_rollouts(shape: tuple[int, int]) -> None:
     actual = lambda_returns(*case.rows, case.v, 0.9, 0.5)
     assert actual.shape == shape
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
+
+
+bounds = st.sampled_from([None, 0.5, 1.0, 2.0])
+
+
+def explicit_vtrace(
+    case: Case, ratio: Array, t: int, b: int, rho_bar: float | None, c_bar: float | None
+) -> float:
+    """V_t + Σ_k γ^k (Π_{i<k} c_i) ρ_k (r_k + γ V_{k+1} - V_k), Espeholt et al. 2018, eq. 1."""
+    total, factor = case.values[t, b], 1.0
+    for k in range(t, len(case.reward)):
+        later = 0.0 if case.terminated[k, b] else case.values[k + 1, b]
+        error = case.reward[k, b] + case.discount * later - case.values[k, b]
+        total += factor * min(rho_bar or np.inf, ratio[k, b]) * error
+        if case.terminated[k, b] or case.truncated[k, b]:
+            break
+        factor *= case.discount * min(c_bar or np.inf, ratio[k, b])
+    return float(total)
+
+
+@few
+@given(cases, bounds, bounds)
+def test_vtrace_is_the_papers_sum(case: Case, rho_bar: float | None, c_bar: float | None) -> None:
+    log_ratio = np.random.default_rng(len(case.reward)).normal(size=case.reward.shape)
+    actual, estimate = vtrace(
+        *case.rows,
+        case.v,
+        tf.constant(log_ratio, tf.float32),
+        case.discount,
+        rho_bar=rho_bar,
+        c_bar=c_bar,
+    )
+    expected = everywhere(
+        case, lambda t, b: explicit_vtrace(case, np.exp(log_ratio), t, b, rho_bar, c_bar)
+    )
+    np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-3)
+    later = np.vstack([expected[1:], case.values[-1:]])
+    later = np.where(case.truncated, case.values[1:], later)
+    q = case.reward + case.discount * np.where(case.terminated, 0.0, later)
+    np.testing.assert_allclose(estimate, q, rtol=1e-3, atol=1e-3)
+
+
+@few
+@given(cases, lambdas, st.sampled_from([None, 1.0, 3.0]))
+def test_vtrace_of_fresh_data_is_the_lambda_return_to_the_bit(
+    case: Case, lambda_: float, bound: float | None
+) -> None:
+    fresh = tf.zeros(case.reward.shape)
+    expected = lambda_returns(*case.rows, case.v, case.discount, lambda_)
+    for actual in vtrace(*case.rows, case.v, fresh, case.discount, lambda_, bound, bound):
+        np.testing.assert_array_equal(actual, expected)
+
+
+def test_vtrace_refuses_values_that_would_broadcast() -> None:
+    rows, v = UNFINISHED.rows, UNFINISHED.v
+    fresh = tf.zeros((4, 1))
+    for values, log_ratio in ((v[:-1], fresh), (v[:, 0], fresh), (v, fresh[0])):
+        with pytest.raises(ValueError, match=r"(?i)shape"):
+            vtrace(*rows, values, log_ratio, 0.9)

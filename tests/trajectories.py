@@ -138,7 +138,7 @@ def learn(learner: Any, whole: Trajectory, seed: Any = SEED) -> dict[str, Any]:
 def loss_of(learner: Any, whole: Trajectory, seed: Any = SEED) -> tuple[Any, dict[str, Any]]:
     """Returns the loss of a trajectory, and its scalars together with its targets, by name."""
     loss = learner.objective.whole_loss(whole, seed)
-    return loss.value, loss.scalars | learner.measured(whole, loss) | loss.targets._asdict()
+    return loss.value, loss.scalars | learner.measured(whole, loss.targets) | loss.targets._asdict()
 
 
 def gradients_of(learner: Any, whole: Trajectory, seed: Any = SEED) -> tuple[Any, dict[str, Any]]:

@@ -24,11 +24,11 @@ class Estimates(NamedTuple):
     """A critic's estimates for a trajectory, differentiable.
 
     Attributes:
-        values: [T+1, B] estimates of V(s_t), to bootstrap from.
-        prediction: [T, B] V(s_t) or Q(s_t, a_t), which is fitted to the returns.
+        values: [T+1, B] estimates of V(s_t), to bootstrap from; () of a batch.
+        prediction: [...] V(s_t) or Q(s_t, a_t), which is fitted to the returns.
     """
 
-    values: tf.Tensor
+    values: Any
     prediction: tf.Tensor
 
 
@@ -76,8 +76,13 @@ class Critic(keras.Layer):
         """
 
     @abc.abstractmethod
-    def predict(self, batch: Batch) -> tf.Tensor:
-        """Returns what is fitted to the returns, of the batch's leading shape."""
+    def predict(self, batch: Batch, features: tf.Tensor | None = None) -> tf.Tensor:
+        """Returns what is fitted to the returns, of the batch's leading shape.
+
+        Args:
+            batch: steps.
+            features: [..., F] the network's, where they are known already.
+        """
 
     def estimate(self, estimate: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
         """Returns the factor of ∇ log π before a baseline is subtracted, [T, B].
@@ -140,9 +145,11 @@ class VCritic(Critic):
         values = self.value_of(features)
         return Estimates(values, values[:-1])
 
-    def predict(self, batch: Batch) -> tf.Tensor:
+    def predict(self, batch: Batch, features: tf.Tensor | None = None) -> tf.Tensor:
         """Returns V(s), of the batch's leading shape."""
-        return self.value_of(self.network.unroll(batch.observation, batch.first, batch.memory))
+        if features is None:
+            features = self.network.unroll(batch.observation, batch.first, batch.memory)
+        return self.value_of(features)
 
     def adapt(self, trajectory: Trajectory, mask: tf.Tensor) -> None:
         """Moves running statistics of the observations."""
@@ -252,8 +259,9 @@ class QCritic(Critic):
             values = tf.concat([prediction, final], axis=0)
         return Estimates(values, prediction)
 
-    def predict(self, batch: Batch) -> tf.Tensor:
+    def predict(self, batch: Batch, features: tf.Tensor | None = None) -> tf.Tensor:
         """Returns Q(s, a), of the batch's leading shape."""
+        del features
         return self.action_value(batch.observation, batch.action)
 
     def estimate(self, estimate: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:

@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from pgtf import returns
 from pgtf.errors import ConfigurationError
+from pgtf.learning.critics import Critic
+from pgtf.learning.surrogates import Surrogate
 from pgtf.trajectory import Trajectory
 
 
@@ -42,6 +44,19 @@ class ReturnEstimator(abc.ABC):
             The target that critics and baselines are fitted to and the estimate that multiplies
             ∇ log π, each [T, B]. They are one and the same for most estimators.
         """
+
+    def check(self, critic: Critic | None, surrogate: Surrogate) -> None:
+        """Refuses the learner's critic or surrogate if it does not fit.
+
+        Raises:
+            ConfigurationError: which binding to change.
+        """
+        del surrogate
+        if critic is None and self.bootstraps:
+            raise ConfigurationError(
+                f"{type(self).__name__} bootstraps from a critic, and there is none: bind"
+                " Learner.returns = @MonteCarlo(), or Learner.critic = @VCritic()."
+            )
 
     def usable(self, trajectory: Trajectory) -> tf.Tensor:
         """Marks the steps whose return is known: [T, B] float32, 1 or 0."""
@@ -172,3 +187,67 @@ class WholeReturn(MonteCarlo):
             trajectory.reward, trajectory.terminated, trajectory.truncated, discount
         )
         return target, target
+
+
+@gin.register
+class VTrace(ReturnEstimator):
+    """V-trace: λ-returns corrected for data that another policy collected (Espeholt et al. 2018).
+
+    Its target for V is v_t, its estimate for the policy r_t + γ v_{t+1} (λ = 1). The weight ρ_t of
+    the policy's gradient is the surrogate's: bind ``Learner.surrogate = @ImportanceWeighted()``.
+
+    Args:
+        rho_bar: ρ̄, truncates the weight of each error, and so decides which policy's value is the
+            fixed point; None for no truncation.
+        c_bar: c̄, truncates the weights of the trace, for a lower variance; None for no truncation.
+        lambda_: λ in [0, 1].
+    """
+
+    uses_behaviour = True
+
+    def __init__(
+        self, rho_bar: float | None = 1.0, c_bar: float | None = 1.0, lambda_: float = 1.0
+    ):
+        for name, bound in (("rho_bar", rho_bar), ("c_bar", c_bar)):
+            if bound is not None and not bound > 0:
+                raise ConfigurationError(f"VTrace.{name} must be positive or None, not {bound}.")
+        if not 0.0 <= lambda_ <= 1.0:
+            raise ConfigurationError(f"VTrace.lambda_ must be in [0, 1], not {lambda_}.")
+        self.rho_bar = rho_bar
+        self.c_bar = c_bar
+        self.lambda_ = lambda_
+
+    def __call__(
+        self,
+        trajectory: Trajectory,
+        values: tf.Tensor,
+        discount: float,
+        log_ratio: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns v_t and r_t + γ v_{t+1}, each [T, B]; see ``ReturnEstimator``."""
+        return returns.vtrace(
+            trajectory.reward,
+            trajectory.terminated,
+            trajectory.truncated,
+            values,
+            tf.zeros_like(trajectory.reward) if log_ratio is None else log_ratio,
+            discount,
+            self.lambda_,
+            self.rho_bar,
+            self.c_bar,
+        )
+
+    def check(self, critic: Critic | None, surrogate: Surrogate) -> None:
+        """Refuses a critic of Q, and a surrogate that does not weight; see ``ReturnEstimator``."""
+        super().check(critic, surrogate)
+        if critic is not None and critic.values_actions:
+            raise ConfigurationError(
+                f"VTrace estimates V(s), which {type(critic).__name__} cannot be fitted to: bind"
+                " Learner.critic = @VCritic(), or Learner.returns = @LambdaReturn()."
+            )
+        if not surrogate.uses_behaviour:
+            raise ConfigurationError(
+                "VTrace corrects values for data of another policy, and"
+                f" {type(surrogate).__name__} leaves the policy's gradient as it is: bind"
+                " Learner.surrogate = @ImportanceWeighted()."
+            )

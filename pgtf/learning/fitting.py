@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from pgtf.errors import ConfigurationError
-from pgtf.losses import value_loss
+from pgtf.losses import clipped_value_loss, value_loss
 
 
 @gin.register
@@ -16,10 +16,31 @@ class JointLoss:
 
     Args:
         weight: factor of the squared error in the loss; the paper's ½ (G - V)² is 0.5.
+        clip: how far a prediction may move from what it was when the targets were made, in units
+            of the return (PPO's clipped value loss); None for no clipping. It matters where
+            several steps are taken on the same targets.
     """
 
-    def __init__(self, weight: float = 0.5):
+    def __init__(self, weight: float = 0.5, clip: float | None = None):
+        if clip is not None and not clip > 0:
+            raise ConfigurationError(f"JointLoss.clip must be positive or None, not {clip}.")
         self.weight = weight
+        self.clip = clip
+
+    def loss(
+        self, prediction: tf.Tensor, old: tf.Tensor, target: tf.Tensor, weight: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns the squared error, a scalar without the factor; arguments are [...].
+
+        Args:
+            prediction: V(s) or Q(s, a), to be differentiated.
+            old: the same when the targets were made.
+            target: G.
+            weight: of each step.
+        """
+        if self.clip is None:
+            return value_loss(prediction, target, weight)
+        return clipped_value_loss(prediction, old, target, weight, self.clip)
 
 
 @gin.register

@@ -16,7 +16,7 @@ from pgtf.learning.diagnostics import GradientVariance
 from pgtf.learning.entropy import EntropyBonus
 from pgtf.learning.estimators import LambdaReturn, MonteCarlo, ReturnEstimator
 from pgtf.learning.fitting import JointLoss, Regression
-from pgtf.learning.objective import REDUCTIONS, Loss, Objective
+from pgtf.learning.objective import REDUCTIONS, Objective
 from pgtf.learning.optimization import OneUpdate, Optimization
 from pgtf.learning.schedules import Horizon, OverEnvironmentSteps
 from pgtf.learning.surrogates import ScoreFunction, Surrogate
@@ -133,11 +133,8 @@ class Learner(tf.Module):
                 " follow its policy gradient: bind another Policy.head, or train it with"
                 " train.trainer = @EvolutionTrainer()."
             )
-        if self.critic is None and self.objective.returns.bootstraps:
-            raise ConfigurationError(
-                f"{type(self.objective.returns).__name__} bootstraps from a critic, and there is"
-                " none: bind Learner.returns = @MonteCarlo(), or Learner.critic = @VCritic()."
-            )
+        self.objective.returns.check(self.critic, self.objective.surrogate)
+        self.optimization.check(self.objective)
         if self.critic is not None:
             self.critic.build(observation_space, action_space)
         if self.baseline is not None:
@@ -154,6 +151,7 @@ class Learner(tf.Module):
             OverEnvironmentSteps.install(fit.optimizer, self.steps, self.horizon)
         self.optimizer.build(self.trainable_variables)
         OverEnvironmentSteps.install(self.optimizer, self.steps, self.horizon)
+        self.objective.surrogate.build(self.horizon)
         if self.objective.entropy_bonus is not None:
             self.objective.entropy_bonus.build(self.horizon)
         # tf.train.Checkpoint does not look into the lists and dicts of Keras layers: here it does.
@@ -207,17 +205,17 @@ class Learner(tf.Module):
             # Values in place of variables (pgtf.graph.parameters) are not watched by themselves.
             tape.watch([variable.value for variable in self.trainable_variables])
             loss = objective.whole_loss(trajectory, seed)
-        scalars = loss.scalars | self.measured(trajectory, loss, objective)
+        scalars = loss.scalars | self.measured(trajectory, loss.targets, objective)
         return self.differentiate(tape, loss.value), scalars, loss.targets
 
     def measured(
-        self, trajectory: Trajectory, loss: Loss, objective: Objective | None = None
+        self, trajectory: Trajectory, targets: Targets, objective: Objective | None = None
     ) -> Scalars:
         """Returns what ``gradient_variance`` measures on a trajectory, by name."""
         if self.gradient_variance is None:
             return {}
         policy = (objective or self.objective).policy
-        return self.gradient_variance.measure(policy, trajectory, loss.targets, self.updates)
+        return self.gradient_variance.measure(policy, trajectory, targets, self.updates)
 
     def differentiate(self, tape: tf.GradientTape, loss: tf.Tensor) -> list[tf.Tensor]:
         """Returns the gradients of a taped loss, one for each of ``trainable_variables``."""

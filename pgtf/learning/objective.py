@@ -24,8 +24,8 @@ class ForwardPass(NamedTuple):
     """Policy and critic evaluated on a trajectory or a batch; all of it can be differentiated.
 
     Attributes:
-        log_prob: [T, B] log π(a_t | s_t).
-        entropy: [T, B] H(π(· | s_t)).
+        log_prob: [...] log π(a | s).
+        entropy: [...] H(π(· | s)).
         estimates: the critic's, or None without one.
     """
 
@@ -108,6 +108,30 @@ class Objective:
             estimates = self.critic.evaluate(trajectory, self.policy, seed, features)
         return ForwardPass(log_prob, entropy, estimates)
 
+    def forward(self, batch: Batch) -> ForwardPass:
+        """Evaluates policy and critic on a batch; a network that both use is evaluated once."""
+        critic, known_features = self.critic, {}
+        if critic is not None and critic.network is self.policy.network:
+            features = critic.network.unroll(batch.observation, batch.first, batch.memory)
+            distribution = self.policy.distribution_of(features)
+            known_features = {"features": features}
+        else:
+            distribution = self.policy.unrolled(batch.observation, batch.first, batch.memory)
+        log_prob, entropy = distribution.log_prob(batch.action), distribution.entropy()
+        estimates = None
+        if critic is not None:
+            estimates = Estimates((), critic.predict(batch, **known_features))
+        return ForwardPass(log_prob, entropy, estimates)
+
+    def predictions(self, batch: Batch, forward: ForwardPass) -> tuple[tf.Tensor, ...]:
+        """Returns what each of the ``regressors`` predicts on a batch, [...] each."""
+        return tuple(
+            forward.estimates.prediction
+            if part is self.critic and forward.estimates is not None
+            else part.predict(batch)
+            for part in self.regressors
+        )
+
     def targets(self, trajectory: Trajectory, forward: ForwardPass, seed: tf.Tensor) -> Targets:
         """Computes returns, advantages and weights, all of them constants.
 
@@ -125,7 +149,8 @@ class Objective:
             values = tf.stop_gradient(forward.estimates.values)
         log_ratio = None
         if (behaviour := known(trajectory.log_prob)) is not None:
-            log_ratio = tf.stop_gradient(forward.log_prob) - behaviour
+            log_prob = tf.stop_gradient(forward.log_prob)
+            log_ratio = losses.log_ratio(log_prob, behaviour, trajectory.mask)
         returns, estimate = self.returns(
             trajectory._replace(reward=reward), values, self.discount, log_ratio
         )
@@ -172,7 +197,9 @@ class Objective:
             Scalar, and scalars to log by name.
         """
         returns, _, advantage, mask, weight, _ = batch.targets
-        loss, scalars = self.surrogate(forward.log_prob, known(batch.log_prob), advantage, weight)
+        loss, scalars = self.surrogate.at(self.steps)(
+            forward.log_prob, known(batch.log_prob), advantage, weight
+        )
         mean = losses.mean_over_steps(mask)
         scalars = scalars | {
             "policy_loss": loss,
@@ -183,13 +210,11 @@ class Objective:
             coefficient = self.entropy_bonus.coefficient(self.steps)
             loss -= coefficient * losses.entropy_bonus(forward.entropy, weight)
             scalars["entropy_coefficient"] = coefficient
-        for part in self.regressors:
-            if part is self.critic and forward.estimates is not None:
-                prediction = forward.estimates.prediction
-            else:
-                prediction = part.predict(batch)
+        predictions = self.predictions(batch, forward)
+        earlier = batch.values or predictions
+        for part, prediction, old in zip(self.regressors, predictions, earlier, strict=True):
             if isinstance(part.fit, JointLoss):
-                value_loss = losses.value_loss(prediction, returns, weight)
+                value_loss = part.fit.loss(prediction, old, returns, weight)
                 loss += part.fit.weight * value_loss
             else:
                 value_loss = losses.value_loss(prediction, returns, mean)
@@ -207,9 +232,20 @@ class Objective:
             seed: int32 [2], for parts that sample actions; the rollout's own will do.
             forward: what ``evaluate`` returned for it, if that was done already.
         """
+        batch, forward = self.whole_batch(trajectory, seed, forward)
+        value, scalars = self.loss(batch, forward)
+        return Loss(value, scalars, batch.targets)
+
+    def whole_batch(
+        self, trajectory: Trajectory, seed: tf.Tensor, forward: ForwardPass | None = None
+    ) -> tuple[Batch, ForwardPass]:
+        """Evaluates a trajectory and makes its targets; arguments as for ``whole_loss``.
+
+        Returns:
+            All steps with their targets, and the forward pass.
+        """
         # With the rollout's seed a baseline would sample the very actions that were taken.
         seed = tf.random.experimental.stateless_fold_in(seed, 1)
         forward = forward or self.evaluate(trajectory, seed)
         targets = self.targets(trajectory, forward, seed)
-        value, scalars = self.loss(Batch.whole(trajectory, targets), forward)
-        return Loss(value, scalars, targets)
+        return Batch.whole(trajectory, targets), forward

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import gin
+import keras
 import tensorflow as tf
 
 from pgtf.learning.objective import Objective
@@ -22,6 +23,13 @@ class Descendable(Protocol):
 
     objective: Objective
 
+    @property
+    def trainable_variables(self) -> list[keras.Variable]:
+        """What the steps move."""
+
+    def measured(self, trajectory: Trajectory, targets: Targets) -> Scalars:
+        """Returns what is measured on a trajectory before the steps, by name."""
+
     def gradients(
         self, trajectory: Trajectory, seed: tf.Tensor
     ) -> tuple[list[tf.Tensor], Scalars, Targets]:
@@ -31,7 +39,7 @@ class Descendable(Protocol):
         """Returns the gradients of a taped loss."""
 
     def apply(self, gradients: Sequence[tf.Tensor]) -> Scalars:
-        """Takes one step of the optimizer."""
+        """Takes one step of the optimizer; returns ``gradient_norm`` and ``learning_rate``."""
 
 
 class Optimization(abc.ABC):
@@ -45,6 +53,14 @@ class Optimization(abc.ABC):
 
     one_gradient: bool = False
     uses_behaviour: bool = False
+
+    def check(self, objective: Objective) -> None:
+        """Refuses an objective that it does not fit.
+
+        Raises:
+            ConfigurationError: which binding to change.
+        """
+        del objective
 
     @abc.abstractmethod
     def run(

@@ -103,6 +103,33 @@ def over_run(schedule: Any) -> bool:
     return bool(getattr(schedule, "over_run", False))
 
 
+class Scheduled:
+    """A number that may change over a run.
+
+    Args:
+        value: a number or scalar, or a Keras schedule over environment steps.
+    """
+
+    def __init__(self, value: float | LearningRateSchedule):
+        self._value = value
+        self._horizon: Horizon | None = None
+
+    def build(self, horizon: Horizon) -> None:
+        """Takes the horizon of the run, which schedules may go by."""
+        self._horizon = horizon
+        horizon.follow(self._value)
+
+    def at(self, steps: tf.Tensor) -> tf.Tensor:
+        """Returns the number after this many environment steps, a float32 scalar."""
+        value = self._value
+        if not callable(value):
+            return tf.convert_to_tensor(value, tf.float32)
+        if self._horizon is None:
+            assert not over_run(value), "build has not been called"
+            return tf.cast(value(steps), tf.float32)
+        return self._horizon.value(value, steps)
+
+
 @gin.register
 class PolynomialDecay(keras.optimizers.schedules.PolynomialDecay):
     """Keras's ``PolynomialDecay``, which lasts as long as the run unless ``decay_steps`` is bound.

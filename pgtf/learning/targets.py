@@ -16,7 +16,8 @@ class Targets(NamedTuple):
         advantage: [T, B] A_t, the estimate minus the baseline.
         mask: [T, B]; 0 on steps that are not learned from.
         weight: [T, B] of each step in the sums of the loss.
-        share: [B] of each environment in what the sums are divided by (steps, or trajectories).
+        share: [B] of each environment in what the sums are divided by (steps, or trajectories);
+            () of a minibatch of steps.
     """
 
     returns: tf.Tensor
@@ -24,7 +25,7 @@ class Targets(NamedTuple):
     advantage: tf.Tensor
     mask: tf.Tensor
     weight: tf.Tensor
-    share: tf.Tensor
+    share: Any
 
 
 class Batch(NamedTuple):
@@ -34,7 +35,8 @@ class Batch(NamedTuple):
         observation: nest of [..., *shape], the observations that were acted on.
         action: nest of [..., *shape].
         log_prob: [...] of the behaviour policy; () where no part asked for it.
-        values: [...] predicted by the critic when the targets were made; () without a critic.
+        values: what each of the objective's regressors predicted when the targets were made, a
+            tuple of [...]; () where they are what is predicted now.
         targets: of these steps; () where only predictions are asked for.
         first: [...] bool, rows before which memory starts afresh.
         memory: of the policy's network before the first row; () without memory.

@@ -187,7 +187,7 @@ class SynchronousTrainer(Trainer):
             )
             forward = acting.forward_pass(carry.observation)
             loss = learner.objective.whole_loss(trajectory, seed, forward)
-        scalars = loss.scalars | learner.measured(trajectory, loss)
+        scalars = loss.scalars | learner.measured(trajectory, loss.targets)
         scalars |= learner.apply(learner.differentiate(tape, loss.value))
         learner.fit(trajectory, loss.targets)
         learner.observe(trajectory, loss.targets)

@@ -50,6 +50,10 @@ class AsynchronousTrainer(Trainer):
     see weights, statistics and T of one moment, and no update half applied. T passes the limit by
     less than one rollout of each worker.
 
+    Where a part of the learner weights data by the policy that acted (``uses_behaviour``: V-trace,
+    importance weights), gradients are taken at θ as it is after the rollout, not at the θ′ that
+    acted.
+
     One worker learns what a ``SynchronousTrainer`` does, bit for bit where the same operations run;
     XLA and TensorFlow's arithmetic optimizer may group and round them differently. With more
     workers, two runs of one seed differ. A ``Regression`` takes its steps on the shared variables,

@@ -255,11 +255,18 @@ class Worker:
             # R ← r_i + γR" (pgtf/returns.py, with λ = 1);
             # "dθ ← dθ + ∇_θ′ log π(a_i|s_i; θ′) (R - V(s_i; θ′_v))" (losses.score_function_loss);
             # "dθ_v ← dθ_v + ∂(R - V(s_i; θ′_v))² / ∂θ′_v" (losses.value_loss).
+            if learner.uses_behaviour:
+                return carry, trajectory, finished, ()
             return carry, trajectory, finished, shared.experience(values, traits, trajectory, seed)
 
         compiled = self.environment.compiled
         collected = shared.compilation.function(collect) if compiled else collect
         carry, trajectory, finished, experience = collected(values, traits, carry, seed)
+        if learner.uses_behaviour:
+            # Not the paper's: parts that weight the data of θ′ differentiate at θ as it is by now.
+            with tf.control_dependencies([tf.identity(trajectory.reward)]):
+                values = parameters.snapshot(shared.weights)
+            experience = shared.experience(values, traits, trajectory, seed)
         # Not on the call itself: TensorFlow inlines it, and then waits for its side effects alone.
         with tf.control_dependencies([tf.identity(x) for x in experience.gradients]):
             lag = tf.identity(learner.updates) - before

@@ -19,8 +19,10 @@ from pgtf.errors import ConfigurationError
 from pgtf.learning.baselines import Constant, StateValue
 from pgtf.learning.critics import VCritic
 from pgtf.learning.entropy import EntropyBonus
+from pgtf.learning.estimators import VTrace
 from pgtf.learning.fitting import Regression
 from pgtf.learning.learner import Learner
+from pgtf.learning.surrogates import ImportanceWeighted
 from pgtf.networks.mlp import MLP
 from pgtf.networks.normalization import RunningNormalization
 from pgtf.policies.policy import Policy
@@ -185,6 +187,32 @@ def test_a_worker_acts_and_differentiates_with_the_parameters_it_copied(
     np.testing.assert_allclose(
         biases(made.learner) - meanwhile, score.mean(axis=0), rtol=1e-3, atol=1e-4
     )
+
+
+def test_a_learner_that_weights_differentiates_with_the_parameters_of_now() -> None:
+    """θ changes while θ′ acts: the gradient is by θ, weighted by π_θ / π_θ′."""
+    before, meanwhile = [1.0, -1.0], [0.3, 0.6]
+    watch: list[Watched] = []
+
+    def meddle(env: Watched) -> None:
+        set_biases(made.learner, meanwhile)
+
+    learner = bandit(surrogate=ImportanceWeighted(None), returns=VTrace())
+    made = trainer(watched(watch, meddle), learner, Rollouts(20), 1, num_workers=1)
+    set_biases(made.learner, before)
+    report = made.iterate(1)
+    made.close()
+
+    actions = np.array(watch[0].actions)
+    assert 0 < actions.sum() < 20
+    mu, pi = (np.exp(x) / np.exp(x).sum() for x in (before, meanwhile))
+    ratio = (pi / mu)[actions]
+    score = ratio[:, np.newaxis] * (np.eye(2)[actions] - pi)
+    np.testing.assert_allclose(
+        biases(made.learner) - meanwhile, score.mean(axis=0), rtol=1e-3, atol=1e-4
+    )
+    weight = report.scalars["train/importance_weight_mean"]
+    assert weight == pytest.approx(ratio.mean(), rel=1e-4)
 
 
 def test_policy_lag_counts_the_updates_of_others_during_a_rollout() -> None:

@@ -1,0 +1,168 @@
+"""Epochs: several passes over a trajectory in shuffled minibatches (PPO)."""
+
+from typing import Any
+
+import gin
+import tensorflow as tf
+
+from pgtf import losses
+from pgtf.errors import ConfigurationError
+from pgtf.graph.scan import scan_while
+from pgtf.learning import minibatches
+from pgtf.learning.objective import Objective
+from pgtf.learning.optimization import Descendable, Optimization
+from pgtf.learning.targets import Batch, Targets
+from pgtf.losses import Scalars
+from pgtf.trajectory import Trajectory
+
+
+@gin.register
+class Epochs(Optimization):
+    """Several passes over each trajectory, in shuffled minibatches (PPO; arXiv:1707.06347).
+
+    A minibatch consists of steps, or of whole environments where a network remembers. Each step is
+    in one minibatch of an epoch; rows that are no transition weigh nothing there either, and a mean
+    over steps is the mean over those of the minibatch. Scalars are means over the steps taken.
+
+    Args:
+        num_epochs: passes over a trajectory.
+        num_minibatches: of an epoch; 1 takes the trajectory as it is.
+        recompute_targets: whether returns and advantages are computed again before each epoch, with
+            policy and critic as they are by then (arXiv:2006.05990, section 3.5).
+        normalize_advantages: whether the advantages of each minibatch are shifted and scaled to
+            mean 0 and deviation 1.
+        max_kl: ends the update before a step on a minibatch whose estimated KL(μ ‖ π) is larger;
+            None for no end. The first step is always taken.
+    """
+
+    uses_behaviour = True
+
+    def __init__(
+        self,
+        num_epochs: int = 4,
+        num_minibatches: int = 4,
+        recompute_targets: bool = False,
+        normalize_advantages: bool = True,
+        max_kl: float | None = None,
+    ):
+        for name, number in (("num_epochs", num_epochs), ("num_minibatches", num_minibatches)):
+            if number < 1:
+                raise ConfigurationError(f"Epochs.{name} must be at least 1, not {number}.")
+        if max_kl is not None and not max_kl > 0:
+            raise ConfigurationError(f"Epochs.max_kl must be positive or None, not {max_kl}.")
+        self.num_epochs = num_epochs
+        self.num_minibatches = num_minibatches
+        self.recompute_targets = recompute_targets
+        self.normalize_advantages = normalize_advantages
+        self.max_kl = max_kl
+
+    @property
+    def most_steps(self) -> int:
+        """Steps of the optimizer on one trajectory, if none ends the update."""
+        return self.num_epochs * self.num_minibatches
+
+    def check(self, objective: Objective) -> None:
+        """Refuses a surrogate for on-policy data, which that of later steps is not."""
+        if self.most_steps > 1 and not objective.surrogate.uses_behaviour:
+            raise ConfigurationError(
+                "Epochs goes on with data that the policy has moved away from, and"
+                f" {type(objective.surrogate).__name__} does not weight it: bind Learner.surrogate"
+                " = @ClippedSurrogate() or @ImportanceWeighted()."
+            )
+
+    def run(
+        self, learner: Descendable, trajectory: Trajectory, seed: tf.Tensor
+    ) -> tuple[Scalars, Targets]:
+        """Takes the steps; see ``Optimization.run``."""
+        whole = _evaluated(learner.objective, trajectory, seed)
+        spread = losses.standard_deviation(whole.targets.advantage, whole.targets.mask)
+        before = learner.measured(trajectory, whole.targets) | {"advantage_std": spread}
+        order = self._order(whole, tf.random.experimental.stateless_fold_in(seed, 2))
+
+        def step(place: tuple[Any, ...], t: tf.Tensor) -> tuple[tuple[Any, ...], Scalars]:
+            _, targets, values = place
+            if self.recompute_targets:
+                targets, values = tf.cond(
+                    (t > 0) & tf.equal(t % self.num_minibatches, 0),
+                    lambda: _again(learner.objective, trajectory, seed, t),
+                    lambda: (targets, values),
+                )
+            batch = self._cut(whole._replace(targets=targets, values=values), order, t)
+            going, scalars = self._descend(learner, batch, t)
+            return (going, targets, values), scalars | {"taken": tf.cast(going, tf.float32)}
+
+        _, rows = scan_while(
+            step,
+            lambda place, t: place[0] & (t < self.most_steps),
+            (tf.constant(True), whole.targets, whole.values),
+            self.most_steps,
+        )
+        taken = rows.pop("taken")
+        mean = losses.mean_over_steps(taken)
+        scalars = {name: tf.reduce_sum(mean * row) for name, row in rows.items()}
+        return scalars | before, whole.targets
+
+    def _order(self, whole: Batch, seed: tf.Tensor) -> tf.Tensor | None:
+        """The indices of each minibatch, or None where there is one."""
+        if self.num_minibatches == 1:
+            return None
+        parts, size = self.num_minibatches, whole.first.shape
+        count = size[1] if _remembers(whole) else size.num_elements()
+        if count is not None and count < parts:
+            of = "environments" if _remembers(whole) else "steps"
+            raise ConfigurationError(
+                f"Epochs.num_minibatches = {parts} is more than the {count} {of} of a rollout: bind"
+                f" it to {count} at most."
+            )
+        count = tf.size(whole.first) if count is None else count
+        return minibatches.shuffled(count, self.num_epochs, parts, seed)
+
+    def _cut(self, whole: Batch, order: tf.Tensor | None, t: tf.Tensor) -> Batch:
+        """The minibatch of a step."""
+        batch = whole
+        if order is not None:
+            cut = minibatches.environments if _remembers(whole) else minibatches.steps
+            batch = cut(whole, order[t])
+        if self.normalize_advantages:
+            targets = batch.targets
+            normal = losses.normalized(targets.advantage, targets.mask)
+            batch = batch._replace(targets=targets._replace(advantage=normal))
+        return batch
+
+    def _descend(
+        self, learner: Descendable, batch: Batch, t: tf.Tensor
+    ) -> tuple[tf.Tensor, Scalars]:
+        """Takes a step, unless the policy has gone too far; returns whether it was taken."""
+        objective = learner.objective
+        with tf.GradientTape() as tape:
+            tape.watch([variable.value for variable in learner.trainable_variables])
+            forward = objective.forward(batch)
+            loss, scalars = objective.loss(batch, forward)
+        gradients = learner.differentiate(tape, loss)
+        if self.max_kl is None:
+            return tf.constant(True), scalars | learner.apply(gradients)
+        log_ratio = losses.log_ratio(forward.log_prob, batch.log_prob, batch.targets.weight)
+        scalars["approx_kl"] = losses.kl_estimate(log_ratio, batch.targets.mask)
+        going = tf.equal(t, 0) | (scalars["approx_kl"] <= self.max_kl)
+        nothing = {"gradient_norm": tf.zeros(()), "learning_rate": tf.zeros(())}
+        return going, scalars | tf.cond(going, lambda: learner.apply(gradients), lambda: nothing)
+
+
+def _evaluated(objective: Objective, trajectory: Trajectory, seed: tf.Tensor) -> Batch:
+    """A trajectory with targets and the predictions that go with them, all of them constants."""
+    batch, forward = objective.whole_batch(trajectory, seed)
+    values = objective.predictions(batch, forward)
+    return batch._replace(values=tf.nest.map_structure(tf.stop_gradient, values))
+
+
+def _again(
+    objective: Objective, trajectory: Trajectory, seed: tf.Tensor, t: tf.Tensor
+) -> tuple[Targets, Any]:
+    """Targets and values as they are by step t."""
+    seed = tf.random.experimental.stateless_fold_in(seed, t + 2)
+    batch = _evaluated(objective, trajectory, seed)
+    return batch.targets, batch.values
+
+
+def _remembers(batch: Batch) -> bool:
+    return bool(tf.nest.flatten(batch.memory))
