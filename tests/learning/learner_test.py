@@ -342,12 +342,13 @@ def test_parts_that_share_a_network_are_optimised_together_and_each_weight_once(
 
 
 def test_a_network_that_critic_and_baseline_share_counts_each_step_once() -> None:
-    network = MLP(hidden=(), normalization=RunningNormalization())
+    normalization = RunningNormalization()
+    network = MLP(hidden=(), normalization=normalization)
     learner = Learner(table_policy(), VCritic(network), StateValue(network))
     learner.build(gym.spaces.Discrete(3), gym.spaces.Discrete(2))
     whole = random_trajectory(6, 5, 2)
     learn(learner, whole)
-    assert network.normalization.count.numpy() == np.sum(whole.mask)
+    assert normalization.count.numpy() == np.sum(whole.mask)
 
 
 def test_a_separate_fit_takes_its_weights_out_of_the_joint_loss() -> None:
