@@ -182,7 +182,9 @@ def test_the_fixed_point_of_vtrace_is_v_of_the_truncated_policy(
 
 @pytest.mark.parametrize("lambda_", [0.0, 0.7, 1.0])
 @pytest.mark.parametrize(
-    "surrogate", [ImportanceWeighted(1.0), ImportanceWeighted(None), ClippedSurrogate(0.2)], ids=str
+    "surrogate",
+    [ImportanceWeighted(1.0), ImportanceWeighted(None), ClippedSurrogate(0.2)],
+    ids=["truncated", "unbiased", "clipped"],
 )
 def test_with_data_of_the_policy_itself_the_update_is_the_on_policy_one_to_the_bit(
     surrogate: Surrogate, lambda_: float
