@@ -18,7 +18,7 @@ def check_alike(**tensors: Any) -> None:
     """
     first, whole = "", tf.TensorShape(None)
     for name, tensor in tensors.items():
-        shape = tf.TensorShape(tensor.shape)
+        shape = tf.TensorShape(getattr(tensor, "shape", ()))  # A Python number has none.
         if shape.rank == 0:
             continue
         if not whole.is_compatible_with(shape):
