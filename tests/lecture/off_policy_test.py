@@ -182,7 +182,9 @@ def test_the_fixed_point_of_vtrace_is_v_of_the_truncated_policy(
 
 @pytest.mark.parametrize("lambda_", [0.0, 0.7, 1.0])
 @pytest.mark.parametrize(
-    "surrogate", [ImportanceWeighted(1.0), ImportanceWeighted(None), ClippedSurrogate(0.2)], ids=str
+    "surrogate",
+    [ImportanceWeighted(1.0), ImportanceWeighted(None), ClippedSurrogate(0.2)],
+    ids=lambda x: type(x).__name__,
 )
 def test_with_data_of_the_policy_itself_the_update_is_the_on_policy_one_to_the_bit(
     surrogate: Surrogate, lambda_: float
@@ -206,7 +208,7 @@ def test_with_data_of_the_policy_itself_the_update_is_the_on_policy_one_to_the_b
         log_prob, _ = made.policy.evaluate(Batch.whole(whole))
         gradients, metrics = gradients_of(made, whole._replace(log_prob=log_prob))
         results.append([*gradients, metrics["returns"], metrics["advantage"]])
-    assert metrics["importance_weight_mean"] == pytest.approx(1.0, rel=1e-6)
-    assert metrics["approx_kl"] == metrics["clip_fraction"] == 0.0
+    assert float(metrics["importance_weight_mean"]) == pytest.approx(1.0, rel=1e-6)
+    assert float(metrics["approx_kl"]) == float(metrics["clip_fraction"]) == 0.0
     for ours, theirs in zip(*results, strict=True):
         np.testing.assert_array_equal(ours, theirs)
