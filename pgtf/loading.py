@@ -40,6 +40,7 @@ def load_policy(logdir: str | Path, checkpoint: str | int = "last", seed: int = 
 def _remade(run: Path, seed: int) -> NumpyPolicy:
     """The policy of the last checkpoint of a run, made together with its trainer."""
     # Not at the top: what these modules import is not needed for any other run.
+    from pgtf import parts as parts
     from pgtf.configuration.isolation import isolated
     from pgtf.policies.acting_graph import acting_graph, live_policy
     from pgtf.running.restored import restored_trainer

@@ -3,9 +3,13 @@ r"""Losses: pure functions of what policy, critic and baseline say about a traje
 ``weight`` [T, B] says how the sums over steps and trajectories are taken; it is 0 on masked rows.
 Two choices are given: the mean over steps, which keeps learning rates comparable when the batch
 grows, and the lecture's (1/N) Σ_i Σ_t, the sum over time and mean over trajectories.
+
+Static shapes that differ raise a ValueError while tracing; a scalar fits any tensor.
 """
 
 import tensorflow as tf
+
+from pgtf.shapes import check_alike
 
 Scalars = dict[str, tf.Tensor]
 
@@ -35,6 +39,7 @@ def first_steps(mask: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
 
     A trajectory begins with its episode, or with the rollout.
     """
+    check_alike(mask=mask, time=time)
     return tf.concat([mask[:1], mask[1:] * tf.cast(tf.equal(time[1:], 0), tf.float32)], axis=0)
 
 
@@ -52,6 +57,7 @@ def score_function_loss(log_prob: tf.Tensor, advantage: tf.Tensor, weight: tf.Te
     Returns:
         Scalar.
     """
+    check_alike(log_prob=log_prob, advantage=advantage, weight=weight)
     return -tf.reduce_sum(weight * log_prob * tf.stop_gradient(advantage))
 
 
@@ -63,6 +69,7 @@ def log_ratio(log_prob: tf.Tensor, behaviour_log_prob: tf.Tensor, weight: tf.Ten
         behaviour_log_prob: [...] log μ(a | s) of the policy that acted.
         weight: [...].
     """
+    check_alike(log_prob=log_prob, behaviour_log_prob=behaviour_log_prob, weight=weight)
     return tf.where(weight > 0, log_prob - tf.stop_gradient(behaviour_log_prob), 0.0)
 
 
@@ -83,6 +90,7 @@ def clipped_surrogate_loss(
     Returns:
         Scalar.
     """
+    check_alike(ratio=ratio, advantage=advantage, weight=weight)
     advantage = tf.stop_gradient(advantage)
     clipped = tf.clip_by_value(ratio, 1.0 - clip, 1.0 + clip)
     return -tf.reduce_sum(weight * tf.minimum(ratio * advantage, clipped * advantage))
@@ -129,6 +137,7 @@ def value_loss(prediction: tf.Tensor, target: tf.Tensor, weight: tf.Tensor) -> t
     Returns:
         Scalar.
     """
+    check_alike(prediction=prediction, target=target, weight=weight)
     return tf.reduce_sum(weight * tf.square(tf.stop_gradient(target) - prediction))
 
 
@@ -149,6 +158,7 @@ def clipped_value_loss(
     Returns:
         Scalar.
     """
+    check_alike(prediction=prediction, old=old, target=target, weight=weight)
     old, target = tf.stop_gradient(old), tf.stop_gradient(target)
     near = old + tf.clip_by_value(prediction - old, -clip, clip)
     error = tf.maximum(tf.square(target - prediction), tf.square(target - near))
@@ -165,6 +175,7 @@ def entropy_bonus(entropy: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
     Returns:
         Scalar.
     """
+    check_alike(entropy=entropy, weight=weight)
     return tf.reduce_sum(weight * entropy)
 
 
@@ -179,6 +190,7 @@ def explained_variance(prediction: tf.Tensor, target: tf.Tensor, mask: tf.Tensor
     Returns:
         Scalar; 0 where the target does not vary.
     """
+    check_alike(prediction=prediction, target=target, mask=mask)
     return tf.math.divide_no_nan(
         _variance(target, mask) - _variance(target - prediction, mask), _variance(target, mask)
     )
@@ -186,6 +198,7 @@ def explained_variance(prediction: tf.Tensor, target: tf.Tensor, mask: tf.Tensor
 
 def standard_deviation(x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     """Standard deviation over unmasked steps: [T, B], [T, B] to a scalar."""
+    check_alike(x=x, mask=mask)
     return tf.sqrt(_variance(x, mask))
 
 

@@ -7,13 +7,16 @@ All of them are the one recursion, backwards in time,
 
 A terminated step bootstraps 0; a truncated one bootstraps the value of its true successor and cuts
 the trace, so that nothing of the next episode leaks into this one. Shapes: T steps of B
-environments, time-major. Values are constants here: no gradient flows through a return.
+environments, time-major. Values are constants here: no gradient flows through a return. Static
+shapes that do not fit raise a ValueError while tracing.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+
+from pgtf.shapes import check_alike, check_values
 
 _UNROLLED = 32
 
@@ -39,6 +42,7 @@ def lambda_returns(
     Returns:
         [T, B] G_t.
     """
+    check_values(values, reward=reward, terminated=terminated, truncated=truncated)
     values = tf.stop_gradient(values)
     discounts = discount * (1.0 - tf.cast(terminated, tf.float32))
     lambdas = lambda_ * (1.0 - tf.cast(terminated | truncated, tf.float32))
@@ -89,9 +93,8 @@ def vtrace(
     Raises:
         ValueError: the shapes do not fit each other.
     """
-    steps, num_envs = reward.shape.with_rank(2)
-    log_ratio.shape.assert_is_compatible_with(reward.shape)
-    values.shape.assert_is_compatible_with([None if steps is None else steps + 1, num_envs])
+    rows = {"terminated": terminated, "truncated": truncated, "log_ratio": log_ratio}
+    check_values(values, reward=reward, **rows)
     values, ratio = tf.stop_gradient(values), tf.exp(tf.stop_gradient(log_ratio))
     discounts = discount * (1.0 - tf.cast(terminated, tf.float32))
     lambdas = lambda_ * (1.0 - tf.cast(terminated | truncated, tf.float32))
@@ -133,6 +136,7 @@ def n_step_returns(
     Returns:
         [T, B] G_t.
     """
+    check_values(values, reward=reward, terminated=terminated, truncated=truncated)
     values = tf.stop_gradient(values)
     discounts = discount * (1.0 - tf.cast(terminated, tf.float32))
     cut = terminated | truncated
@@ -158,6 +162,7 @@ def discounted_returns(
     Returns:
         [T, B] G_t.
     """
+    check_alike(reward=reward, terminated=terminated, truncated=truncated)
     nothing = tf.zeros_like(tf.concat([reward, reward[-1:]], axis=0))
     return lambda_returns(reward, terminated, truncated, nothing, discount, 1.0)
 
@@ -180,6 +185,7 @@ def whole_returns(
     Returns:
         [T, B]; sums begin where the rollout does.
     """
+    check_alike(reward=reward, terminated=terminated, truncated=truncated)
 
     def add(before: tf.Tensor, row: tuple[tf.Tensor, ...]) -> tf.Tensor:
         r, ended = row
@@ -202,6 +208,7 @@ def completed(terminated: tf.Tensor, truncated: tf.Tensor) -> tf.Tensor:
     Returns:
         [T, B] float32; 0 on the unfinished tail of each column.
     """
+    check_alike(terminated=terminated, truncated=truncated)
     ended = tf.cast(terminated | truncated, tf.float32)
     return tf.minimum(tf.cumsum(ended, axis=0, reverse=True), 1.0)
 

@@ -17,7 +17,7 @@ CHECKOUT = Path(__file__).parents[1]
 #: The modules and packages in ``pgtf/`` from the ground up; "" is ``pgtf/__init__.py``. A file
 #: imports from its own package and from the floors below; the commands also from each other.
 FLOORS = (
-    {"errors", "moved"},
+    {"errors", "moved", "shapes"},
     {"spaces", "space_description", "trajectory", "returns", "losses"},
     {"configuration"},
     {"graph"},

@@ -2,6 +2,7 @@
 
 import abc
 import contextlib
+import contextvars
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -127,9 +128,13 @@ class HostedEnvironment(Environment):
         specs = tf.nest.flatten(self._observation_spec)
         dtypes = [spec.dtype for spec in specs] + [tf.float32] * with_signals
 
+        # TensorFlow calls from threads of its own, which would not see this run's bindings.
+        context = contextvars.copy_context()
+
         def call(*arrays: Any) -> Any:
             keep_thread_state()
-            return function(*arrays)
+            # A copy, as two threads cannot be in one context at a time.
+            return context.copy().run(function, *arrays)
 
         outputs = tf.numpy_function(call, inputs, dtypes)
         if not isinstance(outputs, list):  # Outside a graph, TensorFlow unwraps a list of one.

@@ -1,6 +1,7 @@
 """How a critic or a baseline is fitted to returns: with the policy, or on its own."""
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import gin
 import keras
@@ -19,7 +20,12 @@ class JointLoss:
         clip: how far a prediction may move from what it was when the targets were made, in units
             of the return (PPO's clipped value loss); None for no clipping. It matters where
             several steps are taken on the same targets.
+
+    Attributes:
+        joint: that the loss is a term of the policy's.
     """
+
+    joint: Literal[True] = True
 
     def __init__(self, weight: float = 0.5, clip: float | None = None):
         if clip is not None and not clip > 0:
@@ -57,7 +63,12 @@ class Regression(tf.Module):
             counts environment steps.
         num_steps: gradient steps in each iteration.
         proximal: λ of the proximal term.
+
+    Attributes:
+        joint: that the loss is no term of the policy's.
     """
+
+    joint: Literal[False] = False
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from pgtf.learning.critics import Critic
 from pgtf.learning.diagnostics import GradientVariance
 from pgtf.learning.entropy import EntropyBonus
 from pgtf.learning.estimators import LambdaReturn, MonteCarlo, ReturnEstimator
-from pgtf.learning.fitting import JointLoss, Regression
+from pgtf.learning.fitting import Regression
 from pgtf.learning.objective import REDUCTIONS, Objective
 from pgtf.learning.optimization import OneUpdate, Optimization
 from pgtf.learning.schedules import Horizon, OverEnvironmentSteps
@@ -161,12 +161,12 @@ class Learner(tf.Module):
     @property
     def separate(self) -> list[tuple[Critic, Regression]]:
         """The regressors that have an optimizer of their own, and their fits."""
-        return [(p, p.fit) for p in self.objective.regressors if isinstance(p.fit, Regression)]
+        return [(p, p.fit) for p in self.objective.regressors if p.fit.joint is False]
 
     @property
     def trainable_variables(self) -> list[keras.Variable]:
         """What the one optimizer moves: the policy and all that is fitted jointly with it."""
-        joint = [part for part in self.objective.regressors if isinstance(part.fit, JointLoss)]
+        joint = [part for part in self.objective.regressors if part.fit.joint]
         parts: list[keras.Layer] = [self.policy, *joint]
         return _unique(v for part in parts for v in part.trainable_variables)
 
@@ -287,9 +287,12 @@ class Learner(tf.Module):
         if self.baseline is not None:
             self.baseline.update(fresh, targets.returns, targets.mask)
         self.policy.network.adapt(fresh.acted_on, fresh.mask)
+        # Each network once, whichever parts share it.
+        adapted = [self.policy.network]
         for part in self.objective.regressors:
-            if part.network is not self.policy.network:
+            if all(part.network is not network for network in adapted):
                 part.adapt(fresh, fresh.mask)
+                adapted.append(part.network)
 
 
 def _unique(variables: Iterable[keras.Variable]) -> list[keras.Variable]:

@@ -10,7 +10,6 @@ from pgtf.learning.baselines import Baseline
 from pgtf.learning.critics import Critic, Estimates
 from pgtf.learning.entropy import EntropyBonus
 from pgtf.learning.estimators import ReturnEstimator
-from pgtf.learning.fitting import JointLoss
 from pgtf.learning.surrogates import Surrogate
 from pgtf.learning.targets import Batch, Targets
 from pgtf.losses import Scalars
@@ -213,7 +212,7 @@ class Objective:
         predictions = self.predictions(batch, forward)
         earlier = batch.values or predictions
         for part, prediction, old in zip(self.regressors, predictions, earlier, strict=True):
-            if isinstance(part.fit, JointLoss):
+            if part.fit.joint is True:
                 value_loss = part.fit.loss(prediction, old, returns, weight)
                 loss += part.fit.weight * value_loss
             else:

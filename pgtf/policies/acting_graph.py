@@ -77,6 +77,7 @@ def save_graph(module: tf.Module, folder: Path) -> None:
     temporary = folder.with_name(f"{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     tf.saved_model.save(module, str(temporary))
+    shutil.rmtree(folder, ignore_errors=True)  # What a killed run left unfinished.
     os.replace(temporary, folder)
 
 

@@ -132,6 +132,16 @@ class EvolutionTrainer(Trainer):
             histograms["train/sigmas"] = self.search.sigma.numpy()
         return Report(tags, episodes.numpy(), histograms)
 
+    def warnings(self) -> list[str]:
+        """Returns a sentence where an adapter would have to learn; see ``Trainer.warnings``."""
+        if not self.environment.variables:
+            return []
+        return [
+            f"{type(self.environment).__name__} learns from trajectories, which evolution does not"
+            " collect: its statistics stay as they are. Normalise in the policy's network instead"
+            " (MLP.normalization = @RunningNormalization())."
+        ]
+
     def members(self) -> Iterator[str]:
         """Gives ``policy`` the mean of the search distribution, and yields no name."""
         self._assign_mean()

@@ -7,7 +7,10 @@ which configuration, summary and the last checkpoint were kept. ``ACTIONS`` are 
 
 import contextlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +19,17 @@ import tensorflow as tf
 
 import pgtf
 from pgtf import launch
+from pgtf import parts as parts
 from pgtf.configuration.isolation import isolated
 from pgtf.running.restored import restored_trainer, run_evaluation, run_seed
-from tests.short_runs import table
+from tests.short_runs import CHECKOUT, table
 
 EARLIER = Path(__file__).parent / "earlier_runs"
 OBSERVATIONS = np.random.default_rng(0).normal(size=(32, 4)).astype(np.float32)
 ACTIONS = {
     "a2c": "01111001010101000101010100110101",
     "a3c": "01001000010000000001010100000000",
-    "es": "",
+    "es": "11111101111101111101111110110101",
 }
 RUNS = pytest.mark.parametrize("name", ACTIONS)
 
@@ -66,6 +70,20 @@ def test_score_is_that_of_its_summary(run: Path) -> None:
 def test_policy_acts_as_it_did(name: str, run: Path) -> None:
     actions = pgtf.load(run)(OBSERVATIONS)
     assert "".join(map(str, actions)) == ACTIONS[name]
+
+
+@pytest.mark.slow
+def test_policy_loads_in_a_fresh_process(tmp_path: Path) -> None:
+    """Nothing has been imported there that knows the parts by name."""
+    code = f"import pgtf; print(pgtf.load({str(EARLIER / 'a3c')!r})([[0.0] * 4] * 3).shape)"
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
+        capture_output=True,
+        text=True,
+    )
+    assert (ended.returncode, ended.stdout) == (0, "(3,)\n"), ended.stderr
 
 
 @RUNS

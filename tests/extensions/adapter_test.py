@@ -79,5 +79,7 @@ def test_the_fitness_of_a_population_is_the_score(kind: tuple[str, ...]) -> None
                 variable.assign(10.0 + variable.value)
             report = trainer.iterate(10**6)
             fitness.append(report.histograms["train/fitness"])
+            adapted = task == "@RewardScale()"
+            assert [("statistics stay" in line) for line in trainer.warnings()] == [True] * adapted
             assert finished([report])[0] == 4 * 2
     np.testing.assert_allclose(fitness[0], fitness[1], rtol=1e-5)

@@ -341,6 +341,16 @@ def test_parts_that_share_a_network_are_optimised_together_and_each_weight_once(
     assert len(names) == len(set(names)) == 2 + 2 + 2  # shared layer, preferences, value
 
 
+def test_a_network_that_critic_and_baseline_share_counts_each_step_once() -> None:
+    normalization = RunningNormalization()
+    network = MLP(hidden=(), normalization=normalization)
+    learner = Learner(table_policy(), VCritic(network), StateValue(network))
+    learner.build(gym.spaces.Discrete(3), gym.spaces.Discrete(2))
+    whole = random_trajectory(6, 5, 2)
+    learn(learner, whole)
+    assert normalization.count.numpy() == np.sum(whole.mask)
+
+
 def test_a_separate_fit_takes_its_weights_out_of_the_joint_loss() -> None:
     joint, separate = table_v(), table_v(Regression())
     assert len(tables(PREFERENCES, critic=joint).trainable_variables) == 4

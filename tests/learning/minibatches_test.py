@@ -35,7 +35,11 @@ def batch_of(sum_over_time: bool) -> Batch:
         weight = losses.mean_over_steps(whole.mask)
     numbers = [tf.reshape(tf.range(18.0), (6, 3)) + 100.0 * i for i in range(3)]
     return Batch.whole(
-        whole, Targets(*numbers, weight, tf.constant([0.2, 0.3, 0.5])), (numbers[0],)
+        whole,
+        Targets(
+            numbers[0], numbers[1], numbers[2], whole.mask, weight, tf.constant([0.2, 0.3, 0.5])
+        ),
+        (numbers[0],),
     )
 
 

@@ -184,7 +184,7 @@ def test_the_fixed_point_of_vtrace_is_v_of_the_truncated_policy(
 @pytest.mark.parametrize(
     "surrogate",
     [ImportanceWeighted(1.0), ImportanceWeighted(None), ClippedSurrogate(0.2)],
-    ids=lambda x: type(x).__name__,
+    ids=["truncated", "unbiased", "clipped"],
 )
 def test_with_data_of_the_policy_itself_the_update_is_the_on_policy_one_to_the_bit(
     surrogate: Surrogate, lambda_: float

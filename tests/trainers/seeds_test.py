@@ -14,8 +14,11 @@ from pgtf.errors import ConfigurationError
 from pgtf.learning.baselines import Constant, StateValue
 from pgtf.learning.critics import VCritic
 from pgtf.learning.entropy import EntropyBonus
+from pgtf.learning.estimators import MonteCarlo
 from pgtf.learning.fitting import Regression
 from pgtf.learning.learner import Learner
+from pgtf.learning.surrogates import ScoreFunction
+from pgtf.losses import Scalars
 from pgtf.networks.mlp import MLP
 from pgtf.networks.normalization import RunningNormalization
 from pgtf.policies.policy import Policy
@@ -58,6 +61,34 @@ def test_each_seed_learns_what_it_learns_alone() -> None:
         assert len(member) == 11
         for ours, theirs in member:
             np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-6)
+
+
+class NeedsBehaviour(ScoreFunction):
+    """A surrogate that asks for the log-probs of the policy that acted."""
+
+    uses_behaviour = True
+
+    def __call__(
+        self,
+        log_prob: tf.Tensor,
+        behaviour_log_prob: tf.Tensor | None,
+        advantage: tf.Tensor,
+        weight: tf.Tensor,
+    ) -> tuple[tf.Tensor, Scalars]:
+        assert behaviour_log_prob is not None
+        loss, _ = super().__call__(log_prob, behaviour_log_prob, advantage, weight)
+        ratio = tf.reduce_sum(weight * tf.abs(log_prob - behaviour_log_prob))
+        return loss, {"ratio": ratio}
+
+
+def test_seeds_hand_on_the_log_probs_of_the_policy_that_acted() -> None:
+    def behaving() -> SynchronousTrainer:
+        learner = Learner(Policy(MLP((4,))), surrogate=NeedsBehaviour(), returns=MonteCarlo())
+        return SynchronousTrainer(learner, CompiledCartPole(3), Rollouts(4))
+
+    together = SeedsTrainer(behaving, 2, TOTAL)
+    together.build(0)
+    assert together.iterate(24).scalars["train/ratio"] == pytest.approx(0.0, abs=1e-5)
 
 
 def make_pairs(
