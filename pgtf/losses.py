@@ -69,6 +69,7 @@ def log_ratio(log_prob: tf.Tensor, behaviour_log_prob: tf.Tensor, weight: tf.Ten
         behaviour_log_prob: [...] log μ(a | s) of the policy that acted.
         weight: [...].
     """
+    check_alike(log_prob=log_prob, behaviour_log_prob=behaviour_log_prob, weight=weight)
     return tf.where(weight > 0, log_prob - tf.stop_gradient(behaviour_log_prob), 0.0)
 
 
@@ -89,6 +90,7 @@ def clipped_surrogate_loss(
     Returns:
         Scalar.
     """
+    check_alike(ratio=ratio, advantage=advantage, weight=weight)
     advantage = tf.stop_gradient(advantage)
     clipped = tf.clip_by_value(ratio, 1.0 - clip, 1.0 + clip)
     return -tf.reduce_sum(weight * tf.minimum(ratio * advantage, clipped * advantage))
@@ -156,6 +158,7 @@ def clipped_value_loss(
     Returns:
         Scalar.
     """
+    check_alike(prediction=prediction, old=old, target=target, weight=weight)
     old, target = tf.stop_gradient(old), tf.stop_gradient(target)
     near = old + tf.clip_by_value(prediction - old, -clip, clip)
     error = tf.maximum(tf.square(target - prediction), tf.square(target - near))

@@ -93,9 +93,8 @@ def vtrace(
     Raises:
         ValueError: the shapes do not fit each other.
     """
-    steps, num_envs = reward.shape.with_rank(2)
-    log_ratio.shape.assert_is_compatible_with(reward.shape)
-    values.shape.assert_is_compatible_with([None if steps is None else steps + 1, num_envs])
+    rows = {"terminated": terminated, "truncated": truncated, "log_ratio": log_ratio}
+    check_values(values, reward=reward, **rows)
     values, ratio = tf.stop_gradient(values), tf.exp(tf.stop_gradient(log_ratio))
     discounts = discount * (1.0 - tf.cast(terminated, tf.float32))
     lambdas = lambda_ * (1.0 - tf.cast(terminated | truncated, tf.float32))

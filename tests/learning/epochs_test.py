@@ -37,6 +37,7 @@ from tests.trajectories import (
     softmax,
     table_v,
     tables,
+    trajectory,
     weights,
 )
 
@@ -163,22 +164,23 @@ def test_masked_rows_contribute_nothing() -> None:
 
 def test_a_step_too_far_ends_the_update() -> None:
     """The first step is always taken; the scalars are means over the steps taken."""
-    made = ppo(Epochs(5, 1, max_kl=1e-6))
+    wide = ClippedSurrogate(5.0)  # so that the policy goes on and on
+    made = ppo(Epochs(5, 1, max_kl=1e-6), wide)
     scalars, _ = made.update(WHOLE, SEED)
     assert made.updates == 1
     assert float(scalars["learning_rate"]) == pytest.approx(RATE)
     assert float(scalars["approx_kl"]) == pytest.approx(0.0, abs=1e-6)
 
-    free = ppo(Epochs(5, 1))
+    free = ppo(Epochs(5, 1), wide)
     bounds = []
-    for epochs in range(1, 6):
-        one = ppo(Epochs(epochs, 1))
+    for epochs in range(1, 3):
+        one = ppo(Epochs(epochs, 1), wide)
         learn(one, WHOLE)
         log_prob, _ = one.policy.evaluate(Batch.whole(WHOLE))
         log_ratio = losses.log_ratio(log_prob, WHOLE.log_prob, WHOLE.mask)
         bounds.append(float(losses.kl_estimate(log_ratio, WHOLE.mask)))
     assert bounds[0] < bounds[1]
-    made = ppo(Epochs(5, 1, max_kl=(bounds[0] + bounds[1]) / 2))
+    made = ppo(Epochs(5, 1, max_kl=(bounds[0] + bounds[1]) / 2), wide)
     made.update(WHOLE, SEED)
     assert made.updates == 2
     free.update(WHOLE, SEED)
@@ -217,17 +219,25 @@ def test_the_clipped_value_loss_by_hand() -> None:
         assert float(slope[0]) == pytest.approx(gradient, rel=1e-6)
 
 
-def test_a_joint_loss_clips_around_the_values_of_the_targets() -> None:
-    """Within ε the steps are the unclipped ones; with a small ε values stay where they were."""
-    values = []
-    for clip in (None, 1e3, 1e-4):
-        made = ppo(Epochs(4, 1), clip=clip)
-        learn(made, WHOLE)
-        values.append(made.critic.output_layer.kernel.numpy())
-    np.testing.assert_allclose(values[0], values[1], rtol=1e-5)
-    assert np.abs(values[2] - values[0]).max() > 0.05
-    distance = np.abs(values[2] - VALUES[:, None]).max()
-    assert distance < np.abs(values[0] - VALUES[:, None]).max()
+@pytest.mark.parametrize(
+    ("clip", "expected"), [(None, 1.0 - 0.8**4), (1e3, 1.0 - 0.8**4), (0.05, 0.2)]
+)
+def test_a_joint_loss_clips_around_the_values_of_the_targets(
+    clip: float | None, expected: float
+) -> None:
+    """V = 0 goes a fifth of the way to G = 1 in each of four steps; beyond ε it stands still."""
+    made = tables(
+        [[0.0, 0.0]],
+        critic=table_v(JointLoss(0.5, clip)),
+        optimizer=keras.optimizers.SGD(0.1),
+        surrogate=ClippedSurrogate(),
+        optimization=Epochs(4, 1),
+    )
+    set_values(made.critic, [0.0])
+    whole = trajectory([0, 0], [0], [1.0], [True])
+    learn(made, whole._replace(log_prob=tf.fill((1, 1), np.float32(np.log(0.5)))))
+    layer = made.critic.output_layer
+    assert float(layer.kernel[0, 0] + layer.bias[0]) == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_trainer_takes_all_steps_and_random_numbers_follow_the_seed() -> None:

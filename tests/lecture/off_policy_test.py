@@ -208,7 +208,7 @@ def test_with_data_of_the_policy_itself_the_update_is_the_on_policy_one_to_the_b
         log_prob, _ = made.policy.evaluate(Batch.whole(whole))
         gradients, metrics = gradients_of(made, whole._replace(log_prob=log_prob))
         results.append([*gradients, metrics["returns"], metrics["advantage"]])
-    assert metrics["importance_weight_mean"] == pytest.approx(1.0, rel=1e-6)
-    assert metrics["approx_kl"] == metrics["clip_fraction"] == 0.0
+    assert float(metrics["importance_weight_mean"]) == pytest.approx(1.0, rel=1e-6)
+    assert float(metrics["approx_kl"]) == float(metrics["clip_fraction"]) == 0.0
     for ours, theirs in zip(*results, strict=True):
         np.testing.assert_array_equal(ours, theirs)
