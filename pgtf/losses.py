@@ -108,6 +108,7 @@ def kl_estimate(log_ratio: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     Returns:
         Scalar.
     """
+    check_alike(log_ratio=log_ratio, mask=mask)
     return tf.reduce_sum(mean_over_steps(mask) * (tf.math.expm1(log_ratio) - log_ratio))
 
 
@@ -121,6 +122,7 @@ def effective_sample_size(ratio: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     Returns:
         Scalar; 1 where all weights are equal.
     """
+    check_alike(ratio=ratio, mask=mask)
     weight = mean_over_steps(mask)
     mean, square = tf.reduce_sum(weight * ratio), tf.reduce_sum(weight * tf.square(ratio))
     return tf.math.divide_no_nan(tf.square(mean), square)

@@ -12,7 +12,7 @@ from pgtf import losses, returns
 T, B = 4, 3
 FLAGS = {"terminated", "truncated"}
 COUNTS = {"time"}
-PLAIN = {"discount": 0.9, "lambda_": 0.5, "n": 2}
+PLAIN = {"discount": 0.9, "lambda_": 0.5, "n": 2, "rho_bar": 1.0, "c_bar": 1.0, "clip": 0.2}
 
 
 def public_functions() -> list[Callable[..., Any]]:
