@@ -58,6 +58,7 @@ from pgtf.learning.learner import Learner as Learner
 from pgtf.learning.objective import Objective as Objective
 from pgtf.learning.optimization import OneUpdate as OneUpdate
 from pgtf.learning.optimization import Optimization as Optimization
+from pgtf.learning.schedules import PolynomialDecay as PolynomialDecay
 from pgtf.learning.surrogates import ClippedSurrogate as ClippedSurrogate
 from pgtf.learning.surrogates import ImportanceWeighted as ImportanceWeighted
 from pgtf.learning.surrogates import ScoreFunction as ScoreFunction

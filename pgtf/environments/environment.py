@@ -119,7 +119,7 @@ class Environment(abc.ABC):
         Raises:
             ConfigurationError: the copies cannot draw themselves.
         """
-        raise ConfigurationError(f"{self.name} has no picture of itself to render.")
+        raise ConfigurationError(f"{self.name} cannot render itself.")
 
     @property
     def failure(self) -> Exception | None:

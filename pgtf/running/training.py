@@ -98,7 +98,8 @@ def train(
     }
     for name, count in counts.items():
         if count < 1:
-            raise ConfigurationError(f"train.{name} must be at least 1, not {count}.")
+            also = " (TOTAL_STEPS)" if name == "total_steps" else ""
+            raise ConfigurationError(f"train.{name}{also} must be at least 1, not {count}.")
     configuration, called = request.configuration, Callbacks(callbacks)
     if num_seeds > 1:
         make = request.make_trainer or (lambda: bound("train.trainer", None))

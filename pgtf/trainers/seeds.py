@@ -94,6 +94,11 @@ class SeedsTrainer(Trainer):
                 f"train.num_seeds > 1 cannot be combined with {Regression.__name__}: bind"
                 " @JointLoss() as the fit, or start one run for each seed."
             )
+        if self.policy.network.remembers:
+            raise ConfigurationError(
+                "train.num_seeds > 1 cannot be combined with a network with memory,"
+                f" {type(self.policy.network).__name__}: start one run for each seed."
+            )
         if not learner.optimization.one_gradient:
             raise ConfigurationError(
                 f"train.num_seeds > 1 cannot be combined with"

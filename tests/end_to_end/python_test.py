@@ -37,7 +37,7 @@ def curves(logdir: Path) -> list[dict[str, str]]:
 
 def made_by_hand(**learner: Any) -> pgtf.SynchronousTrainer:
     """What ``a2c.gin`` with ``QUICK`` makes."""
-    decay = keras.optimizers.schedules.PolynomialDecay(7e-4, 400, 0.0)
+    decay = pgtf.PolynomialDecay(7e-4, end_learning_rate=0.0)
     return pgtf.SynchronousTrainer(
         learner=pgtf.Learner(
             policy=pgtf.Policy(pgtf.MLP(hidden=(4,))),
