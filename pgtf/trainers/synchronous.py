@@ -86,7 +86,7 @@ class SynchronousTrainer(Trainer):
     def build_policy(self) -> dict[str, Any]:
         """Makes the learner's variables; see ``Trainer.build_policy``."""
         self.learner.build(self.environment.observation_space, self.environment.action_space)
-        return {"learner": self.learner}
+        return {"learner": self.learner} | self.environment_statistics()
 
     def _trace(self) -> None:
         function = self.compilation.function

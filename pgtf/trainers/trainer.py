@@ -72,7 +72,7 @@ class Trainer(abc.ABC):
 
     @abc.abstractmethod
     def iterate(self, limit: int) -> Report:
-        """Trains for about 0.1 s; may pass ``limit`` steps by one rollout of each worker."""
+        """Trains for about 0.1 s; may pass ``limit`` by a rollout of each worker."""
 
     @abc.abstractmethod
     def trackables(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pgtf.configuration import configuration
 from pgtf.running.checkpoint import Checkpoints
 from pgtf.running.evaluation import Evaluation
 from tests.extensions.trainers import POPULATION, WORKERS, built, finished
@@ -57,6 +58,12 @@ def test_a_resumed_run_goes_on_with_its_statistics(algorithm: str, tmp_path: Pat
         assert numbers(trainer.environment) != learned
         assert Checkpoints(tmp_path, trainer.trackables(), trainer.steps).restore() is not None
         assert numbers(trainer.environment) == learned
+    scored = configuration.bound("train.trainer", None)
+    restored = scored.build_policy()
+    assert numbers(scored.environment) != learned
+    assert Checkpoints(tmp_path, restored, scored.steps).restore(partial=True) is not None
+    assert numbers(scored.environment) == learned
+    scored.close()
 
 
 def test_each_seed_has_statistics_of_its_own() -> None:

@@ -185,7 +185,7 @@ class AsynchronousTrainer(Trainer):
     def build_policy(self) -> dict[str, Any]:
         """Makes the learner's variables and no workers; see ``Trainer.build_policy``."""
         self.learner.build(self.environment.observation_space, self.environment.action_space)
-        return {"learner": self.learner}
+        return {"learner": self.learner} | self.environment_statistics()
 
     @property
     def crew(self) -> Crew:
