@@ -91,6 +91,7 @@ from pgtf.rollouts.episodes import Episodes as Episodes
 from pgtf.rollouts.exploration import EpsilonMixture as EpsilonMixture
 from pgtf.rollouts.exploration import Exploration as Exploration
 from pgtf.rollouts.exploration import ScaledNoise as ScaledNoise
+from pgtf.rollouts.replay import RecentRollouts as RecentRollouts
 from pgtf.rollouts.steps import Rollouts as Rollouts
 from pgtf.running.callbacks import Callback as Callback
 from pgtf.running.callbacks import Snapshot as Snapshot

@@ -90,6 +90,18 @@ class Trajectory(NamedTuple):
         reset = tf.equal(self.mask, 0.0)
         return tf.concat([tf.zeros_like(reset[:1]), reset], axis=0)
 
+    def beside(self, other: "Trajectory") -> "Trajectory":
+        """Returns the environments of both, [T, B + B']; ``other`` has T rows of B' more."""
+        memory = tf.nest.map_structure(
+            lambda x, y: tf.concat([x, y], axis=0), self.memory, other.memory
+        )
+        rows = tf.nest.map_structure(
+            lambda x, y: tf.concat([x, y], axis=1),
+            self._replace(memory=()),
+            other._replace(memory=()),
+        )
+        return rows._replace(memory=memory)
+
 
 def known(field: Any) -> tf.Tensor | None:
     """Returns a field that may be absent, or None where it is ().

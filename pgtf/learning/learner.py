@@ -1,7 +1,7 @@
 """The learner: differentiates the objective and takes the optimizer's steps."""
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import gin
 import gymnasium as gym
@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from pgtf import losses
 from pgtf.errors import ConfigurationError
+from pgtf.learning import variables
 from pgtf.learning.baselines import Baseline
 from pgtf.learning.critics import Critic
 from pgtf.learning.diagnostics import GradientVariance
@@ -155,8 +156,7 @@ class Learner(tf.Module):
         if self.objective.entropy_bonus is not None:
             self.objective.entropy_bonus.build(self.horizon)
         # tf.train.Checkpoint does not look into the lists and dicts of Keras layers: here it does.
-        parts = [part for part in (self.policy, self.critic, self.baseline) if part is not None]
-        self._weights = _unique(variable for part in parts for variable in part.variables)
+        self._weights = variables.unique(v for part in self._layers for v in part.variables)
 
     @property
     def separate(self) -> list[tuple[Critic, Regression]]:
@@ -166,9 +166,7 @@ class Learner(tf.Module):
     @property
     def trainable_variables(self) -> list[keras.Variable]:
         """What the one optimizer moves: the policy and all that is fitted jointly with it."""
-        joint = [part for part in self.objective.regressors if part.fit.joint]
-        parts: list[keras.Layer] = [self.policy, *joint]
-        return _unique(v for part in parts for v in part.trainable_variables)
+        return variables.learnable(self.policy, self.objective.regressors)
 
     @property
     def weights(self) -> list[keras.Variable]:
@@ -178,8 +176,12 @@ class Learner(tf.Module):
     @property
     def statistics(self) -> list[keras.Variable]:
         """The weights that no optimizer moves: running means and the like."""
-        parts = [part for part in (self.policy, self.critic, self.baseline) if part is not None]
-        return _unique(v for part in parts for v in part.non_trainable_variables)
+        return variables.running(self._layers)
+
+    @property
+    def _layers(self) -> list[keras.Layer]:
+        parts = (self.policy, self.critic, self.baseline)
+        return [part for part in parts if part is not None]
 
     @property
     def uses_behaviour(self) -> bool:
@@ -251,19 +253,26 @@ class Learner(tf.Module):
         factor = self.max_gradient_norm / tf.maximum(norm, self.max_gradient_norm)
         return [factor * gradient for gradient in gradients], norm
 
-    def update(self, trajectory: Trajectory, seed: tf.Tensor) -> tuple[Scalars, Targets]:
+    def update(
+        self, fresh: Trajectory, seed: tf.Tensor, replayed: Trajectory | None = None
+    ) -> tuple[Scalars, Targets]:
         """Learns from a trajectory: the optimization's steps, then separate fits and statistics.
 
         Args:
-            trajectory: T steps of B environments.
+            fresh: T steps of B environments, which the policy has just taken.
             seed: int32 [2].
+            replayed: T steps of other environments, taken earlier, which are learned from as well
+                and observed no second time.
 
         Returns:
-            Scalars to log by name, and the targets.
+            Scalars to log by name, and the targets of the fresh steps.
         """
+        trajectory = fresh if replayed is None else fresh.beside(replayed)
         scalars, targets = self.optimization.run(self, trajectory, seed)
         self.fit(trajectory, targets)
-        self.observe(trajectory, targets)
+        if replayed is not None:
+            targets = targets.first(fresh.reward.shape[1])
+        self.observe(fresh, targets)
         return scalars, targets
 
     def fit(self, trajectory: Trajectory, targets: Targets) -> None:
@@ -284,17 +293,4 @@ class Learner(tf.Module):
             fresh: the newest trajectory.
             targets: of it, as they were before the update.
         """
-        if self.baseline is not None:
-            self.baseline.update(fresh, targets.returns, targets.mask)
-        self.policy.network.adapt(fresh.acted_on, fresh.mask)
-        # Each network once, whichever parts share it.
-        adapted = [self.policy.network]
-        for part in self.objective.regressors:
-            if all(part.network is not network for network in adapted):
-                part.adapt(fresh, fresh.mask)
-                adapted.append(part.network)
-
-
-def _unique(variables: Iterable[keras.Variable]) -> list[keras.Variable]:
-    """Parts may share a network: each variable once, in order."""
-    return list({id(variable): variable for variable in variables}.values())
+        variables.observe(self.objective, fresh, targets.returns, targets.mask)

@@ -27,6 +27,11 @@ class Targets(NamedTuple):
     weight: tf.Tensor
     share: Any
 
+    def first(self, count: int) -> "Targets":
+        """Returns those of the first ``count`` environments."""
+        rows = {name: x[:, :count] for name, x in self._asdict().items() if name != "share"}
+        return self._replace(share=self.share[:count], **rows)
+
 
 class Batch(NamedTuple):
     """Steps to compute a loss on: a whole trajectory, or a minibatch cut from one.

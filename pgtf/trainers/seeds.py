@@ -105,6 +105,11 @@ class SeedsTrainer(Trainer):
                 f" {type(learner.optimization).__name__}: bind Learner.optimization ="
                 " @OneUpdate(), or start one run for each seed."
             )
+        if self._single.replay is not None:
+            raise ConfigurationError(
+                "train.num_seeds > 1 cannot be combined with RecentRollouts: bind"
+                " SynchronousTrainer.replay = None, or start one run for each seed."
+            )
         if learner.gradient_variance is not None:
             raise ConfigurationError(
                 "train.num_seeds > 1 cannot be combined with GradientVariance: bind"

@@ -21,6 +21,7 @@ from pgtf.losses import Scalars
 from pgtf.policies.decision import Decision
 from pgtf.rollouts.collector import Collector, stream
 from pgtf.rollouts.episodes import Episodes
+from pgtf.rollouts.replay import RecentRollouts, ReplayBuffer, rollout_spec
 from pgtf.rollouts.steps import Rollouts
 from pgtf.rollouts.unroll import Behaviour, Carry, Finished, Played, assembled
 from pgtf.trainers.trainer import Report, Trainer
@@ -42,6 +43,7 @@ class SynchronousTrainer(Trainer):
         learner: policy, critic, baseline and how they learn.
         environment: B environments.
         rollout: ``Rollouts`` of T steps, or whole ``Episodes``.
+        replay: ``RecentRollouts`` that are learned from beside each fresh one; None for none.
         jit_compile: whether XLA compiles acting and learning; faster for small dense networks,
             slower for convolutions.
     """
@@ -54,10 +56,12 @@ class SynchronousTrainer(Trainer):
         environment: Environment | None = None,
         rollout: Rollouts | Episodes | None = None,
         jit_compile: bool = True,
+        replay: RecentRollouts | None = None,
     ):
         self.learner = learner or Learner()
         self.environment = environment or GymEnvironment()
         self.rollout = rollout or Rollouts()
+        self.replay = replay
         self.compilation = Compilation(jit_compile, "SynchronousTrainer.jit_compile")
         self.policy = self.learner.policy
         self.steps = self.learner.steps
@@ -77,6 +81,7 @@ class SynchronousTrainer(Trainer):
             and not self.learner.uses_behaviour
             and TapedActing.supports(self.learner.objective)
         )
+        self._buffer = self._built_buffer()
         self._carry = self._start()
         self._saved_carry: list[tf.Variable] = []
         if environment.compiled:
@@ -87,6 +92,14 @@ class SynchronousTrainer(Trainer):
         """Makes the learner's variables; see ``Trainer.build_policy``."""
         self.learner.build(self.environment.observation_space, self.environment.action_space)
         return {"learner": self.learner} | self.environment_statistics()
+
+    def _built_buffer(self) -> ReplayBuffer | None:
+        if self.replay is None:
+            return None
+        environment, rollout = self.environment, self.rollout
+        self.replay.check(self.learner, rollout, environment)
+        behaviour = Behaviour.of(self.policy, environment.num_envs, self.learner.uses_behaviour)
+        return ReplayBuffer(self.replay, rollout_spec(environment, rollout, behaviour))
 
     def _trace(self) -> None:
         function = self.compilation.function
@@ -153,9 +166,10 @@ class SynchronousTrainer(Trainer):
         return self.rollout.warnings(self.learner.objective.returns)
 
     def trackables(self) -> dict[str, Any]:
-        """Returns the learner, where compiled environments stand and what adapters have learned."""
+        """Returns the learner, its data, and where compiled environments and adapters stand."""
         carry = {f"leaf{i}": variable for i, variable in enumerate(self._saved_carry)}
         own = {"learner": self.learner} | ({"carry": carry} if carry else {})
+        own |= {"replay": self._buffer} if self._buffer is not None else {}
         return own | self.environment_statistics()
 
     def _decide(self, values: None, observation: Any, memory: Any, seed: tf.Tensor) -> Decision:
@@ -196,7 +210,13 @@ class SynchronousTrainer(Trainer):
     def _update(self, played: Played, seed: tf.Tensor) -> tuple[Any, ...]:
         """Learns from a rollout of environments that are not compiled."""
         carry, trajectory, finished = assembled(played)
-        scalars, targets = self.learner.update(trajectory, seed)
+        if self._buffer is None:
+            scalars, targets = self.learner.update(trajectory, seed)
+        else:
+            replayed, age = self._buffer.drawn(trajectory, seed)
+            scalars, targets = self.learner.update(trajectory, seed, replayed)
+            scalars |= {"replay_age": age}
+            self._buffer.add(trajectory)
         return self._learned(carry, trajectory, finished, scalars, targets)
 
     def _learned(

@@ -34,6 +34,16 @@ def test_what_is_learned_from_is_what_acted_also_across_the_ends_of_episodes(way
         assert scalars["train/gradient_norm"] > 0
 
 
+def test_old_rollouts_are_replayed_with_the_memory_they_began_with() -> None:
+    """A policy that stands still would take every old action with the probability of then."""
+    replay = ("SynchronousTrainer.replay = @RecentRollouts()", "RecentRollouts.capacity = 6")
+    ended = run("hosted", *replay, "PolynomialDecay.initial_learning_rate = 0.0")
+    assert ended.scalars[-1]["train/replay_age"] > 1
+    for scalars in ended.scalars:
+        assert scalars["train/log_ratio_max"] < 1e-3
+        assert scalars["train/gradient_norm"] > 0
+
+
 def test_network_that_forgets_to_begin_afresh_is_found_out() -> None:
     wrong = "torso/gin.singleton.constructor = @Forgetful"
     ended = run("hosted", wrong, "Forgetful.units = 5")
