@@ -1,13 +1,14 @@
-"""Stable-Baselines3's A2C with the settings of a2c.gin, to set beside ours.
+"""Stable-Baselines3's A2C and PPO with the settings of a2c.gin and ppo.gin, to set beside ours.
 
     python -m venv peer && peer/bin/pip install stable-baselines3==2.9.2 gymnasium==1.4.0 pygame
     peer/bin/python benchmarks/peer_sb3.py CartPole-v1 --envs 8       # steps per second
     peer/bin/python benchmarks/peer_sb3.py CartPole-v1 --score 475    # time to a score
 
-Two networks of 64×64 tanh, T = 5, RMSProp 7e-4 (falling to zero over the run when a score is
-sought). Prints a line of JSON; ``solved_at`` is a time of the clock, null when the score was not
-reached within 500,000 steps. ``benchmarks/threads.py --peer`` runs it with ``--turns``; its
-environments need ale-py, opencv-python-headless, mujoco and packaging as well.
+Two networks of 64×64 tanh. A2C: T = 5, RMSProp 7e-4 (falling to zero over the run when a score is
+sought). PPO: the settings of RL Baselines3 Zoo for CartPole-v1, rates constant. Prints a line of
+JSON; ``solved_at`` is a time of the clock, null when the score was not reached within 500,000
+steps. ``throughput.py`` and ``threads.py`` run it with ``--turns``; their environments
+need ale-py, opencv-python-headless, mujoco and packaging as well.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import time
 import gymnasium as gym
 import numpy as np
 import torch
-from stable_baselines3 import A2C
+from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.env_util import make_atari_env, make_vec_env
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecFrameStack
@@ -45,8 +46,13 @@ class AtariNetwork(BaseFeaturesExtractor):
         return self.layers(observations)
 
 
-def agent(args: argparse.Namespace) -> A2C:
-    """An A2C on environments that are stepped one by one."""
+def agent(args: argparse.Namespace) -> A2C | PPO:
+    """An agent on environments that are stepped one by one."""
+    if args.ppo:
+        envs = make_vec_env(args.environment, args.envs, seed=args.seed)
+        zoo = {"n_steps": 32, "batch_size": 32 * args.envs, "n_epochs": 20, "gae_lambda": 0.8}
+        zoo |= {"gamma": 0.98, "ent_coef": 0.0, "learning_rate": 1e-3, "clip_range": 0.2}
+        return PPO("MlpPolicy", envs, seed=args.seed, device="cpu", **zoo)
     rate = (lambda left: 7e-4 * left) if args.score is not None else 7e-4
     settings = {"learning_rate": rate, "n_steps": args.rollout, "seed": args.seed, "device": "cpu"}
     if not args.atari:
@@ -60,7 +66,7 @@ def agent(args: argparse.Namespace) -> A2C:
     return A2C("CnnPolicy", envs, policy_kwargs=network, **settings)
 
 
-def serve(model: A2C) -> None:
+def serve(model: A2C | PPO) -> None:
     """Trains for as many seconds as each line of the standard input says."""
     print("ready", flush=True)
     for line in sys.stdin:
@@ -76,7 +82,7 @@ def serve(model: A2C) -> None:
         print(json.dumps({"steps_per_second": rate, "cores": busy / wall}), flush=True)
 
 
-def mean_return(model: A2C, environment: str, episodes: int) -> float:
+def mean_return(model: A2C | PPO, environment: str, episodes: int) -> float:
     """Greedy mean return of whole episodes, 20 environments side by side."""
     envs = gym.make_vec(environment, 20, vectorization_mode="sync")
     observation, _ = envs.reset(seed=0)
@@ -107,12 +113,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rollout", type=int, default=5, help="steps between two updates")
     parser.add_argument("--atari", action="store_true", help="frames, and A3C's network for them")
-    parser.add_argument("--turns", action="store_true", help="serve turns; see threads.py")
+    parser.add_argument("--ppo", action="store_true", help="PPO in place of A2C")
+    parser.add_argument("--turns", action="store_true", help="serve turns; see turns.py")
     args = parser.parse_args()
     torch.set_num_threads(1)
     model = agent(args)
     if args.score is None:
-        model.learn(args.envs * args.rollout * 20)
+        model.learn(args.envs * (32 if args.ppo else args.rollout) * 20)
         if args.turns:
             serve(model)
             return
