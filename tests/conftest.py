@@ -6,6 +6,8 @@ import os
 # A3C take a thread each.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
+# Programs run for milliseconds here: compiling them costs more than a slow machine code does.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import hypothesis
 import pytest

@@ -16,7 +16,7 @@ from pgtf.trainers.seeds import SeedsTrainer
 from pgtf.trainers.trainer import Report, Trainer
 
 HERE = Path(__file__).parent
-SMALL = ("NUM_ENVS = 3", "MLP.hidden = (4,)", "Rollouts.num_steps = 4")
+SMALL = ("NUM_ENVS = 3", "MLP.hidden = (4,)", "Rollouts.num_steps = 2")
 WORKERS = ("AsynchronousTrainer.num_workers = 1",)
 LOOP = ("GymEnvironment.vectorization = 'loop'",)
 POPULATION = ("POPULATION = 4", "EvolutionTrainer.max_steps = 30", "NUM_ENVS = 2")
