@@ -23,6 +23,13 @@ class Copies(Protocol):
     def step(self, state: Any, action: Any, held: tf.Tensor | None = None) -> tuple[Any, TimeStep]:
         """See ``Environment.step``."""
 
+    @property
+    def failure(self) -> Exception | None:
+        """See ``Environment.failure``."""
+
+    def renew(self) -> None:
+        """See ``Environment.renew``."""
+
     def close(self) -> None:
         """See ``Environment.close``."""
 
@@ -59,6 +66,15 @@ class Groups(abc.ABC):
         Returns:
             The next state and the time step, whose fields are [N, E, ...].
         """
+
+    @property
+    def failure(self) -> Exception | None:
+        """See ``Environment.failure``."""
+        return None
+
+    def renew(self) -> None:
+        """See ``Environment.renew``."""
+        return
 
     def close(self) -> None:
         """Frees resources outside TensorFlow."""
@@ -115,6 +131,15 @@ class BlockGroups(Groups):
 
     def _grouped(self, nest: Any) -> Any:
         return tf.nest.map_structure(lambda x: tf.reshape(x, [*self._shape, *x.shape[1:]]), nest)
+
+    @property
+    def failure(self) -> Exception | None:
+        """That of the copies."""
+        return self.environment.failure
+
+    def renew(self) -> None:
+        """Makes the copies anew."""
+        self.environment.renew()
 
     def close(self) -> None:
         """Closes every copy."""

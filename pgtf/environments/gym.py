@@ -15,8 +15,12 @@ import gymnasium as gym
 
 from pgtf.environments import mujoco_warnings
 from pgtf.environments.environment import Environment
+from pgtf.environments.environment_loop import EnvironmentLoop
 from pgtf.environments.hosted import Host, HostedEnvironment
-from pgtf.environments.vector import EnvironmentLoop, LibraryVector
+from pgtf.environments.learning_wrappers import refuse_learned_statistics
+from pgtf.environments.own_reward import OwnReward
+from pgtf.environments.processes import Processes
+from pgtf.environments.vector import LibraryVector
 from pgtf.errors import ConfigurationError
 
 # Text in an error about a missing package, and the extra of pgtf that installs the package.
@@ -44,6 +48,7 @@ class GymEnvironment(HostedEnvironment):
         num_envs: B.
         kwargs: keyword arguments of the environment.
         wrappers: callables from environment to environment, applied to each copy in this order.
+            What they make of the reward is learned from; returns add up the environment's own.
         vectorization: how the copies are stepped. 'loop': one after the other in this process;
             'async': each in its own process; 'vector_entry_point': by the environment's own
             vectorised implementation; 'auto': 'vector_entry_point' if there is one and no wrapper
@@ -52,7 +57,7 @@ class GymEnvironment(HostedEnvironment):
 
     Raises:
         ConfigurationError: the id is unknown, a package it needs is missing, the environment
-            cannot be made, or a count is not positive.
+            cannot be made, a wrapper learns statistics of its own, or a count is not positive.
     """
 
     def __init__(
@@ -95,7 +100,7 @@ class GymEnvironment(HostedEnvironment):
             return EnvironmentLoop([self.make] * self.num_envs)
         if vectorization == "async":
             with _ctrl_c_ignored():
-                return LibraryVector(gym.vector.AsyncVectorEnv([self.make] * self.num_envs))
+                return Processes([self.make] * self.num_envs)
         if self.wrappers:
             raise ConfigurationError(
                 "GymEnvironment.wrappers wrap single environments, and 'vector_entry_point' has"
@@ -109,8 +114,11 @@ class GymEnvironment(HostedEnvironment):
     def make(self, **kwargs: Any) -> gym.Env:
         """Makes one wrapped copy; ``kwargs`` are added to the bound ones."""
         env = gym.make(self.name, disable_env_checker=True, **(self.kwargs | kwargs))
+        if self.wrappers:
+            env = OwnReward(env)
         for wrapper in self.wrappers:
             env = wrapper(env)
+        refuse_learned_statistics(env)
         return env
 
     def replicate(self, num_envs: int, frozen: bool = False) -> "GymEnvironment":
@@ -177,7 +185,7 @@ def _clear_errors(id: str) -> Iterator[None]:
         raise
     except (gym.error.DependencyNotInstalled, ImportError) as error:
         raise ConfigurationError(_missing(id, error)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if id.rpartition(":")[2] not in gym.registry:
             raise ConfigurationError(_unknown(id)) from error
         cause = f"{type(error).__name__}: {error}"

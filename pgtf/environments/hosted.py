@@ -10,6 +10,7 @@ import gymnasium as gym
 import numpy as np
 import tensorflow as tf
 
+from pgtf.environments.border import tell_unclosed
 from pgtf.environments.environment import Environment
 from pgtf.environments.interpreter import keep_thread_state
 from pgtf.spaces import bounded, specification
@@ -36,6 +37,10 @@ class Host(Protocol):
         """Whether ``reset`` gives each environment a seed of its own."""
 
     @property
+    def scores_apart(self) -> bool:
+        """Whether ``step`` tells the environments' own rewards too, beneath what wrappers make."""
+
+    @property
     def stacks_frames(self) -> bool:
         """Whether observations are pictures to look at, so that ``render`` shows the newest."""
 
@@ -60,7 +65,11 @@ class Host(Protocol):
             held: [B] bool; environments whose row is masked, and that stand still if they can.
 
         Returns:
-            The leaves of the observation and [4, B] float32: reward, terminated, truncated, mask.
+            The leaves of the observation and [4, B] float32: reward, terminated, truncated, mask;
+            and the score in a fifth row if ``scores_apart``.
+
+        Raises:
+            EnvironmentFailure: an environment raised, or returned what it may not; see ``Border``.
         """
 
     def render(self) -> Any:
@@ -84,6 +93,7 @@ class HostedEnvironment(Environment):
         self.name = name
         self.num_envs = num_envs
         self._host = self.make_host()
+        self._closed = False
         self.observation_space = self._host.observation_space
         self.action_space = self._host.action_space
         self.seeds_each = self._host.seeds_each
@@ -117,10 +127,10 @@ class HostedEnvironment(Environment):
 
         with tf.control_dependencies([state]):
             *observation, signals = self._numpy(move, inputs, with_signals=True)
-        signals.set_shape((4, self.num_envs))
-        reward, terminated, truncated, mask = tf.unstack(signals)
+        signals.set_shape((5 if self._host.scores_apart else 4, self.num_envs))
+        reward, terminated, truncated, mask, *score = tf.unstack(signals)
         observation = tf.nest.pack_sequence_as(self._observation_spec, observation)
-        return state, TimeStep(observation, reward, terminated > 0, truncated > 0, mask)
+        return state, TimeStep(observation, reward, terminated > 0, truncated > 0, mask, *score)
 
     def _numpy(
         self, function: Callable[..., Any], inputs: list[tf.Tensor], with_signals: bool
@@ -172,10 +182,18 @@ class HostedEnvironment(Environment):
     def renew(self) -> None:
         """Makes every copy anew; graphs that step them go on with the new ones, from a reset."""
         # What has failed may fail again when it is closed.
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception, SystemExit):
             self._host.close()
         self._host = self.make_host()
+        self._closed = False
 
     def close(self) -> None:
-        """Closes every copy."""
-        self._host.close()
+        """Closes every copy; what their code raises then is told, and ends nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._host.close()
+        except (Exception, SystemExit) as error:
+            if self.failure is None:  # What has failed may well fail again.
+                tell_unclosed(self.name, error)

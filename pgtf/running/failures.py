@@ -1,12 +1,11 @@
 """Exceptions of environments inside the graph, as one sentence."""
 
 import contextlib
-import re
 from collections.abc import Iterator
 
 import tensorflow as tf
 
-from pgtf.environments.vector import EnvironmentFailure
+from pgtf.environments.border import EnvironmentFailure
 from pgtf.errors import TrainingError
 from pgtf.trainers.trainer import Trainer
 
@@ -23,10 +22,6 @@ def environment_failures(trainer: Trainer) -> Iterator[None]:
         if not found:
             raise
         reason = message.split("\n")[0].rstrip(".")
-        # The traceback within the environment comes first, then the one of the code round it.
-        inner = message.split("The above exception")[0]
-        for path, line in re.findall(r'File "(.+?)", line (\d+)', inner)[-1:]:
-            reason += f" ({path} line {line})"
         steps = int(trainer.steps.numpy())
         raise TrainingError(
             f"{trainer.environment.name} failed after {steps:,} steps: {reason}."

@@ -20,6 +20,7 @@ from pgtf.graph.parameters import flattened, unflattened
 from pgtf.learning.schedules import Horizon
 from pgtf.policies.policy import Policy
 from pgtf.rollouts.collector import stream
+from pgtf.trainers.recovery import Recovery
 from pgtf.trainers.trainer import Report, Trainer
 
 _COMMON = ("none", "pair", "population")
@@ -46,6 +47,8 @@ class EvolutionTrainer(Trainer):
         common_random_numbers: which members share initial states, randomness of the environment and
             of sampled actions: 'none', the two of an antithetic 'pair', or the whole 'population'.
         max_steps: steps after which an episode counts as it stands.
+        max_environment_failures: how many failures of environments, since the run was started or
+            resumed, it survives; each time all copies are rebuilt, and the generation played again.
         jit_compile: whether XLA compiles acting and learning, and compiled environments with them.
     """
 
@@ -60,6 +63,7 @@ class EvolutionTrainer(Trainer):
         common_random_numbers: Literal["none", "pair", "population"] = "pair",
         max_steps: int = 10_000,
         jit_compile: bool = True,
+        max_environment_failures: int = 0,
     ):
         if population < 2 or (antithetic and population % 2):
             raise ConfigurationError(
@@ -89,6 +93,7 @@ class EvolutionTrainer(Trainer):
         self.antithetic = antithetic
         self.common_random_numbers = common_random_numbers
         self.max_steps = max_steps
+        self._recovery = Recovery(max_environment_failures, "EvolutionTrainer")
         self.compilation = Compilation(jit_compile, "EvolutionTrainer.jit_compile")
         self.horizon = Horizon()
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
@@ -123,14 +128,17 @@ class EvolutionTrainer(Trainer):
     def iterate(self, limit: int) -> Report:
         """Plays and learns from one generation; see ``Trainer.iterate``."""
         del limit
+        assert self._groups is not None
         # Nothing to restart: a generation resets its environments by seeds of its own.
-        scalars, episodes, fitness = self.compilation.run(self._whole)
+        scalars, episodes, fitness = self._recovery.run(
+            lambda: self.compilation.run(self._whole), self._groups
+        )
         names, values = unpacked(scalars)
         tags = {f"train/{name}": float(x) for name, x in zip(names, values.numpy(), strict=True)}
         histograms = {"train/fitness": fitness.numpy()}
         if self.search.covariance == "diagonal":
             histograms["train/sigmas"] = self.search.sigma.numpy()
-        return Report(tags, episodes.numpy(), histograms)
+        return Report(tags, episodes.numpy(), histograms, self._recovery.counts())
 
     def warnings(self) -> list[str]:
         """Returns a sentence where an adapter would have to learn; see ``Trainer.warnings``."""
@@ -147,9 +155,13 @@ class EvolutionTrainer(Trainer):
         self._assign_mean()
         yield ""
 
+    def saving(self) -> dict[str, Any]:
+        """Returns how many environments have failed."""
+        return self._recovery.saving()
+
     def restored(self, saved: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Gives ``policy`` the mean of the search distribution."""
-        del saved
+        self._recovery.restored(saved)
         self._assign_mean()
 
     def trackables(self) -> dict[str, Any]:
@@ -216,6 +228,13 @@ class EvolutionTrainer(Trainer):
         self, members: tf.Tensor, episodes: populations.PlayedEpisodes
     ) -> tuple[Packed, tf.Tensor, tf.Tensor]:
         """Moves the search distribution, the policy and the counters by one generation."""
+        # What does not follow from the episodes waits for them too: they may fail.
+        with tf.control_dependencies([tf.identity(episodes.returns)]):
+            return self._moved(members, episodes)
+
+    def _moved(
+        self, members: tf.Tensor, episodes: populations.PlayedEpisodes
+    ) -> tuple[Packed, tf.Tensor, tf.Tensor]:
         fitness = tf.reduce_mean(episodes.returns, axis=1)
         metrics = self.method.update(members, fitness)
         self._assign_mean()

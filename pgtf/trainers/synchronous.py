@@ -24,6 +24,7 @@ from pgtf.rollouts.episodes import Episodes
 from pgtf.rollouts.replay import RecentRollouts, ReplayBuffer, rollout_spec
 from pgtf.rollouts.steps import Rollouts
 from pgtf.rollouts.unroll import Behaviour, Carry, Finished, Played, assembled
+from pgtf.trainers.recovery import Recovery
 from pgtf.trainers.trainer import Report, Trainer
 from pgtf.trajectory import Trajectory
 
@@ -44,6 +45,8 @@ class SynchronousTrainer(Trainer):
         environment: B environments.
         rollout: ``Rollouts`` of T steps, or whole ``Episodes``.
         replay: ``RecentRollouts`` that are learned from beside each fresh one; None for none.
+        max_environment_failures: how many failures of environments, since the run was started or
+            resumed, it survives; each time all copies are rebuilt, and the rollout is lost.
         jit_compile: whether XLA compiles acting and learning; faster for small dense networks,
             slower for convolutions.
     """
@@ -57,11 +60,13 @@ class SynchronousTrainer(Trainer):
         rollout: Rollouts | Episodes | None = None,
         jit_compile: bool = True,
         replay: RecentRollouts | None = None,
+        max_environment_failures: int = 0,
     ):
         self.learner = learner or Learner()
         self.environment = environment or GymEnvironment()
         self.rollout = rollout or Rollouts()
         self.replay = replay
+        self._recovery = Recovery(max_environment_failures, "SynchronousTrainer")
         self.compilation = Compilation(jit_compile, "SynchronousTrainer.jit_compile")
         self.policy = self.learner.policy
         self.steps = self.learner.steps
@@ -119,14 +124,14 @@ class SynchronousTrainer(Trainer):
         """Copies the state of compiled environments into the checkpoint's variables."""
         for variable, value in zip(self._saved_carry, tf.nest.flatten(self._carry), strict=False):
             variable.assign(value)
-        return {}
+        return self._recovery.saving()
 
     def restored(self, saved: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Restores the state of compiled environments.
 
         Others start new episodes, with a seed that was not used before.
         """
-        del saved
+        self._recovery.restored(saved)
         if self._saved_carry:
             self._carry = tf.nest.pack_sequence_as(
                 self._carry, [tf.identity(variable) for variable in self._saved_carry]
@@ -136,7 +141,14 @@ class SynchronousTrainer(Trainer):
 
     def iterate(self, limit: int) -> Report:
         """Trains for a moment; see ``Trainer.iterate``."""
-        return self.compilation.run(lambda: self._iterate(limit), self._restart)
+
+        def attempt() -> Report:
+            return self.compilation.run(lambda: self._iterate(limit), self._restart)
+
+        return self._recovery.run(attempt, self.environment, self._start_again)
+
+    def _start_again(self) -> None:
+        self._carry = self._start()
 
     def _restart(self) -> None:
         """Traces again, after XLA failed and before anything was learned."""
@@ -159,6 +171,7 @@ class SynchronousTrainer(Trainer):
             tags(names, scalars),
             episodes.numpy(),
             {k: v.numpy() for k, v in histograms.items()},
+            self._recovery.counts(),
         )
 
     def warnings(self) -> list[str]:
@@ -177,7 +190,9 @@ class SynchronousTrainer(Trainer):
         return self._act(observation, memory, seed)
 
     def _start(self) -> Carry:
-        return tf.function(self._collector.start, autograph=False)(self.learner.updates)
+        # Not the seeds of the episodes that have failed, where that was before the next update.
+        count = self.learner.updates + self._recovery.failures
+        return tf.function(self._collector.start, autograph=False)(count)
 
     def _iterate_once(self, carry: Carry) -> tuple[Carry, Packed, tf.Tensor, Any]:
         seed = self._collector.seed(self.learner.updates)
@@ -210,14 +225,16 @@ class SynchronousTrainer(Trainer):
     def _update(self, played: Played, seed: tf.Tensor) -> tuple[Any, ...]:
         """Learns from a rollout of environments that are not compiled."""
         carry, trajectory, finished = assembled(played)
-        if self._buffer is None:
-            scalars, targets = self.learner.update(trajectory, seed)
-        else:
-            replayed, age = self._buffer.drawn(trajectory, seed)
-            scalars, targets = self.learner.update(trajectory, seed, replayed)
-            scalars |= {"replay_age": age}
-            self._buffer.add(trajectory)
-        return self._learned(carry, trajectory, finished, scalars, targets)
+        # What does not follow from the rollout waits for it too: it may fail.
+        with tf.control_dependencies([tf.identity(trajectory.reward)]):
+            if self._buffer is None:
+                scalars, targets = self.learner.update(trajectory, seed)
+            else:
+                replayed, age = self._buffer.drawn(trajectory, seed)
+                scalars, targets = self.learner.update(trajectory, seed, replayed)
+                scalars |= {"replay_age": age}
+                self._buffer.add(trajectory)
+            return self._learned(carry, trajectory, finished, scalars, targets)
 
     def _learned(
         self,

@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 
 from pgtf.environments.compiled.mountain_car import CompiledMountainCar
+from pgtf.environments.elements import environment_seeds
 from pgtf.environments.groups import Groups
 from pgtf.environments.gym import GymEnvironment
-from pgtf.environments.vector import environment_seeds
 
 SEEDS = tf.constant([[3, 4], [5, 6], [3, 4]])
 HELD = tf.constant([[False, True], [False, False], [False, False]])

@@ -12,8 +12,8 @@ import tensorflow as tf
 from gymnasium.wrappers import RecordEpisodeStatistics, TimeLimit
 
 from pgtf import parts  # noqa: F401 (registers the wrappers with gin)
+from pgtf.environments.border import EnvironmentFailure
 from pgtf.environments.gym import GymEnvironment
-from pgtf.environments.vector import EnvironmentFailure
 from pgtf.errors import ConfigurationError
 from pgtf.spaces import specification
 from tests import toy_environments
@@ -235,7 +235,9 @@ def test_a_failing_environment_stops_the_graph_and_is_told() -> None:
         step(state, tf.constant([0, 0]))
     failure: Any = environment.failure
     assert isinstance(failure, EnvironmentFailure)
-    assert str(failure) == "environment 0 raised RuntimeError: the wheel came off"
+    message = str(failure)
+    assert message.startswith("environment 0 raised RuntimeError: the wheel came off (")
+    assert message.endswith("toy_environments.py line 228). It was at step 3 of its episode")
 
 
 def test_a_picture_is_that_of_the_first_copy() -> None:

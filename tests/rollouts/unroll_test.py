@@ -12,8 +12,8 @@ import tensorflow as tf
 from pgtf.environments.compiled.cartpole import CompiledCartPole
 from pgtf.environments.compiled.catch import CompiledCatch
 from pgtf.environments.compiled.pendulum import CompiledPendulum
+from pgtf.environments.elements import environment_seeds
 from pgtf.environments.gym import GymEnvironment
-from pgtf.environments.vector import environment_seeds
 from pgtf.errors import ConfigurationError
 from pgtf.graph.scan import scan, scan_while
 from pgtf.policies.decision import Decision

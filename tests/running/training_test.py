@@ -264,7 +264,7 @@ def test_environments_of_the_evaluation_that_cannot_be_made_are_said_in_one_sent
 def test_loss_that_is_not_finite_stops_the_run_at_its_last_good_checkpoint(
     tmp_path: Path, eventful: type[Eventful], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(eventful, "event", staticmethod(lambda: float("nan")))
+    monkeypatch.setattr(eventful, "event", staticmethod(lambda: 1e30))
     monkeypatch.setattr(eventful, "at", 350)
 
     with pytest.raises(TrainingError) as stopped:

@@ -27,6 +27,7 @@ from pgtf.rollouts.window import EpisodeWindow
 from pgtf.trainers.a3c.crew import Crew
 from pgtf.trainers.a3c.shared import SharedLearner
 from pgtf.trainers.a3c.worker import Outcome, Worker
+from pgtf.trainers.recovery import Recovery
 from pgtf.trainers.trainer import Report, Trainer
 
 _SLICE = 0.25  # Seconds that workers run between two parkings.
@@ -70,7 +71,7 @@ class AsynchronousTrainer(Trainer):
         exploration: makes the workers' policies differ; None for none.
         entropy_coefficients: β of each worker in place of ``Learner.entropy_bonus``, numbers or
             Keras schedules over environment steps; worker i takes number i modulo their count.
-        max_environment_failures: how many exceptions of environments, since the run was started or
+        max_environment_failures: how many failures of environments, since the run was started or
             resumed, it survives; each time that worker's environment is rebuilt.
         jit_compile: whether XLA compiles acting and the gradients; faster for small dense networks,
             slower for convolutions.
@@ -108,11 +109,6 @@ class AsynchronousTrainer(Trainer):
             raise ConfigurationError(
                 "AsynchronousTrainer.entropy_coefficients must hold a number, or be None."
             )
-        if max_environment_failures < 0:
-            raise ConfigurationError(
-                "AsynchronousTrainer.max_environment_failures must be at least 0, not"
-                f" {max_environment_failures}."
-            )
         self.learner = learner or Learner()
         self.environment = environment or GymEnvironment(num_envs=1)
         self.rollout = rollout or Rollouts()
@@ -121,7 +117,7 @@ class AsynchronousTrainer(Trainer):
         self.lock = lock
         self.exploration = exploration
         self.entropy_coefficients = entropy_coefficients
-        self.max_environment_failures = max_environment_failures
+        self._recovery = Recovery(max_environment_failures, "AsynchronousTrainer")
         self.compilation = Compilation(jit_compile, "AsynchronousTrainer.jit_compile")
         self.policy = self.learner.policy
         self.steps = self.learner.steps
@@ -179,7 +175,7 @@ class AsynchronousTrainer(Trainer):
                 outcomes,
             )
             workers.append(worker)
-        self._crew = Crew(workers, outcomes, shared.stop, self.max_environment_failures)
+        self._crew = Crew(workers, outcomes, shared.stop, self._recovery)
         self._own_optimizers = {f"worker_{i}": x for i, x in enumerate(optimizers) if i}
 
     def build_policy(self) -> dict[str, Any]:

@@ -1,14 +1,13 @@
 """Starts and parks the A3C workers together and handles their errors."""
 
-import contextlib
 import queue
 import time
 from collections.abc import Sequence
 
 import tensorflow as tf
 
-from pgtf.environments.vector import EnvironmentFailure
 from pgtf.trainers.a3c.worker import Outcome, Worker
+from pgtf.trainers.recovery import Recovery
 
 _POLL = 0.01  # Seconds between two looks at the clock and at ``stopping``.
 
@@ -20,13 +19,11 @@ class Crew:
         workers: they report to ``outcomes``.
         outcomes: the workers' reports.
         stop: the flag that they check after each rollout.
-        max_failures: how many exceptions of environments are survived; each time the environment is
-            rebuilt.
+        recovery: rebuilds their environments.
 
     Attributes:
         stopping: once a signal handler or another thread sets it, the workers park for good after
             their current rollouts.
-        failures: the variable that counts exceptions of environments.
     """
 
     def __init__(
@@ -34,14 +31,18 @@ class Crew:
         workers: Sequence[Worker],
         outcomes: "queue.SimpleQueue[Outcome]",
         stop: tf.Variable,
-        max_failures: int,
+        recovery: Recovery,
     ):
         self.workers = workers
         self.stopping = False
-        self.failures = tf.Variable(0, dtype=tf.int64, trainable=False, name="failures")
         self._outcomes = outcomes
         self._stop = stop
-        self._failures_left = max_failures
+        self._recovery = recovery
+
+    @property
+    def failures(self) -> tf.Variable:
+        """The variable that counts failures of environments."""
+        return self._recovery.failures
 
     def run(self, limit: int, seconds: float) -> list[Outcome]:
         """Releases all workers and waits until all are parked again.
@@ -82,7 +83,11 @@ class Crew:
             if outcome.error is None:
                 continue
             try:
-                self._recover(self.workers[outcome.worker], outcome.error)
+                worker = self.workers[outcome.worker]
+                self._recovery.recover(
+                    worker.environment, outcome.error, f"worker {worker.index}, "
+                )
+                worker.restart()
             except Exception as fatal:  # Raised once the other workers are parked.
                 error = error or fatal
             else:
@@ -99,25 +104,4 @@ class Crew:
         for worker in self.workers:
             worker.end()
         for worker in self.workers:
-            # A failed environment may fail again on close, which would hide why the run ended.
-            failed = worker.environment.failure is not None
-            with contextlib.suppress(Exception) if failed else contextlib.nullcontext():
-                worker.environment.close()
-
-    def _recover(self, worker: Worker, error: Exception) -> None:
-        """Rebuilds a failed environment, or raises the error that cannot be recovered from."""
-        failure = worker.environment.failure
-        # TensorFlow wraps what Python code in the graph raises.
-        if failure is None or not isinstance(error, tf.errors.OpError):
-            raise error
-        self.failures.assign_add(1)
-        if not self._failures_left:
-            raise EnvironmentFailure(f"worker {worker.index}, {failure}") from error
-        self._failures_left -= 1
-        try:
-            worker.environment.renew()
-        except Exception as again:
-            raise EnvironmentFailure(
-                f"worker {worker.index}, {failure}, and it could not be rebuilt: {again}"
-            ) from again
-        worker.restart()
+            worker.environment.close()

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pgtf.environments.border import EnvironmentFailure
 from pgtf.environments.gym import GymEnvironment
-from pgtf.environments.vector import EnvironmentFailure
 from pgtf.errors import TrainingError
 from pgtf.rollouts.steps import Rollouts
 from pgtf.trainers.a3c.asynchronous import AsynchronousTrainer
