@@ -86,6 +86,7 @@ def _flags() -> flags.FlagValues:
 
 
 def _filmed(trainer: "Trainer", asked: flags.FlagValues) -> str:
+    from pgtf.running.failures import environment_failures
     from pgtf.running.film import film
     from pgtf.running.restored import run_evaluation, run_seed
 
@@ -93,7 +94,9 @@ def _filmed(trainer: "Trainer", asked: flags.FlagValues) -> str:
     seed = run_seed() if asked.seed is None else asked.seed
     greedy = run_evaluation().greedy if asked.greedy is None else asked.greedy
     next(trainer.members())  # Of several seeds the first one acts.
-    total, steps = film(trainer.policy, trainer.environment, path, seed, greedy)
+    trainer.environment.close()  # There may be one robot, or one licence.
+    with environment_failures(trainer):
+        total, steps = film(trainer.policy, trainer.environment, path, seed, greedy)
     return f"Return {total:.1f} in {steps:,} steps: {path}"
 
 
@@ -106,6 +109,7 @@ def _scored(trainer: "Trainer", asked: flags.FlagValues) -> str:
         evaluation.greedy = asked.greedy
     seed = run_seed() if asked.seed is None else asked.seed
     episodes = asked.episodes or evaluation.final_episodes
+    trainer.environment.close()  # There may be one robot, or one licence.
     with environment_failures(trainer), contextlib.closing(evaluation):
         evaluation.build(trainer.policy, trainer.environment, seed, trainer.compilation)
         scores = {member: evaluation.score(episodes) for member in trainer.members()}

@@ -105,11 +105,12 @@ def _closing(summary: dict[str, Any]) -> str:
         ]
     else:
         evaluate = command_line.command("evaluate")
-        lines += [
-            f"Return {summary['eval_return_mean']:.1f} ± {summary['eval_return_std']:.1f}"
-            f" over {summary['eval_episodes']} evaluation episodes",
-            f"Watch:   {evaluate} --logdir={logdir} --film=film.gif",
-        ]
+        if summary["eval_episodes"]:
+            lines += [
+                f"Return {summary['eval_return_mean']:.1f} ± {summary['eval_return_std']:.1f}"
+                f" over {summary['eval_episodes']} evaluation episodes"
+            ]
+        lines += [f"Watch:   {evaluate} --logdir={logdir} --film=film.gif"]
     lines += [f"Curves:  {command_line.command('tensorboard')} --logdir={logdir}"]
     return "\n".join(lines)
 

@@ -15,7 +15,7 @@ from pgtf.configuration.isolation import isolated
 from pgtf.configuration.runtime import runtime
 from pgtf.errors import ConfigurationError
 from pgtf.running.callbacks import Callback
-from pgtf.running.evaluation import Evaluation
+from pgtf.running.evaluation import UNBOUND, Evaluation
 from pgtf.running.training import Request, Run, train
 from pgtf.trainers.trainer import Trainer
 
@@ -27,7 +27,7 @@ def train_from_python(
     trainer: Trainer | Callable[[], Trainer] | None = None,
     total_steps: int | None = None,
     seed: int | None = None,
-    evaluation: Evaluation | None = None,
+    evaluation: Evaluation | None = UNBOUND,
     num_seeds: int | None = None,
     log_every: int | None = None,
     checkpoint_every: int | None = None,
@@ -51,7 +51,8 @@ def train_from_python(
         total_steps: as ``train.total_steps``; so the next five. None for what is bound, or the
             default. In a gin file of pgtf, ``TOTAL_STEPS`` moves the learning rate's schedule too.
         seed: the run is a function of it.
-        evaluation: when and how the policy is scored.
+        evaluation: when and how the policy is scored; left out for what is bound, or the default,
+            and None for never.
         num_seeds: independent seeds that are trained as one program.
         log_every: environment steps between two points of the curves.
         checkpoint_every: environment steps between two checkpoints.
@@ -74,8 +75,9 @@ def train_from_python(
         "checkpoint_every": checkpoint_every,
     }
     settings = {key: value for key, value in settings.items() if value is not None}
-    objects = {"evaluation": evaluation, "callbacks": tuple(callbacks)}
-    objects = {key: value for key, value in objects.items() if value}
+    objects: dict[str, Any] = {"callbacks": tuple(callbacks)} if callbacks else {}
+    if evaluation is not UNBOUND:
+        objects["evaluation"] = evaluation
     folder = None if logdir is None else Path(logdir).expanduser()
     if (trainer is None) == (not gin_files):
         raise ConfigurationError(

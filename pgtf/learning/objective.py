@@ -205,6 +205,8 @@ class Objective:
             "entropy": tf.reduce_sum(mean * forward.entropy),
             "advantage_std": losses.standard_deviation(advantage, mask),
         }
+        if not self.returns.bootstraps:
+            scalars["learned_fraction"] = tf.reduce_mean(mask)
         if self.entropy_bonus is not None:
             coefficient = self.entropy_bonus.coefficient(self.steps)
             loss -= coefficient * losses.entropy_bonus(forward.entropy, weight)

@@ -11,6 +11,7 @@ from pgtf.errors import ConfigurationError
 from pgtf.graph.compilation import Compilation
 from pgtf.policies.policy import Policy
 from pgtf.rollouts.unroll import Carry, start
+from pgtf.trainers.recovery import Recovery
 
 _EVALUATION_SEED = 0xE7A1
 
@@ -35,6 +36,11 @@ class Evaluation:
         greedy: whether to act by the mode of the policy instead of a sample.
         num_envs: environments that play in parallel; one for each episode, at most 20, if unbound.
         max_steps: steps after which an episode counts as it stands, for tasks that may never end.
+        environment: where to play, with copies of its own; what adapters of the training
+            environment have learned is copied into its own. A replica of the training environment
+            if unbound.
+        max_environment_failures: how many failures of environments it survives; each time its
+            copies are rebuilt, and all episodes played again.
     """
 
     def __init__(
@@ -45,6 +51,8 @@ class Evaluation:
         greedy: bool = True,
         num_envs: int | None = None,
         max_steps: int = 30_000,
+        environment: Environment | None = None,
+        max_environment_failures: int = 0,
     ):
         counts = {
             "every": every,
@@ -61,7 +69,15 @@ class Evaluation:
         self.final_episodes = final_episodes
         self.greedy = greedy
         self.max_steps = max_steps
-        self._num_envs = num_envs or min(20, episodes)
+        if environment is not None and num_envs not in (None, environment.num_envs):
+            raise ConfigurationError(
+                f"Evaluation.num_envs is {num_envs}, and the environment bound to"
+                f" Evaluation.environment has {environment.num_envs} copies: bind the number there."
+            )
+        self._own = environment
+        self._num_envs = environment.num_envs if environment else num_envs or min(20, episodes)
+        self._environment: Any = environment
+        self._recovery = Recovery(max_environment_failures, "Evaluation")
 
     def build(
         self,
@@ -70,7 +86,7 @@ class Evaluation:
         seed: int,
         compilation: Compilation | None = None,
     ) -> None:
-        """Makes the environments.
+        """Makes the environments, unless it has some.
 
         Args:
             policy: the one to score, already built.
@@ -78,8 +94,13 @@ class Evaluation:
             seed: the run's.
             compilation: the trainer's: evaluation on compiled environments uses XLA while training
                 does. None for XLA.
+
+        Raises:
+            ConfigurationError: they cannot be made, or its own do not fit the policy.
         """
-        self._environment = environment.replicate(self._num_envs, frozen=True)
+        self._training = environment
+        self._environment = self._own or self._replica(environment)
+        self._check(environment)
         self._act = policy.act_greedily if self.greedy else policy.act
         self._memory = policy.initial_memory(self._num_envs)
         self._seed = tf.constant([seed, _EVALUATION_SEED], tf.int32)
@@ -93,7 +114,13 @@ class Evaluation:
             tf.random.experimental.stateless_fold_in(self._seed, i)
             for i in range(-(-episodes // self._num_envs))
         ]
-        rounds = self._compilation.run(lambda: [self._round(seed) for seed in seeds])
+        if self._own is not None:
+            for own, learned in zip(self._own.variables, self._training.variables, strict=True):
+                own.assign(learned)
+        rounds = self._recovery.run(
+            lambda: self._compilation.run(lambda: [self._round(seed) for seed in seeds]),
+            self._environment,
+        )
         returns, lengths = (np.concatenate(x)[:episodes] for x in zip(*rounds, strict=True))
         return Score(returns, lengths)
 
@@ -123,6 +150,65 @@ class Evaluation:
         )
         return last.episode_return, last.time
 
+    def _replica(self, environment: Environment) -> Environment:
+        try:
+            return environment.replicate(self._num_envs, frozen=True)
+        except ConfigurationError as error:
+            raise ConfigurationError(
+                f"{str(error).rstrip('.')}. These are the environments of the evaluation; to train"
+                " without one, bind train.evaluation = None."
+            ) from error
+
+    def _check(self, training: Environment) -> None:
+        """Refuses an environment of its own that is no place for the policy."""
+        for name in ("observation_space", "action_space"):
+            own, known = getattr(self._environment, name), getattr(training, name)
+            if own != known:
+                raise ConfigurationError(
+                    f"Evaluation.environment has the {name} {own}, and the policy is trained in one"
+                    f" with {known}: bind an environment with the same spaces."
+                )
+        shapes = [
+            [tuple(variable.shape) for variable in environment.variables]
+            for environment in (self._environment, training)
+        ]
+        if shapes[0] != shapes[1]:
+            raise ConfigurationError(
+                "Evaluation.environment and the training environment learn different statistics:"
+                " bind the same adapters round both."
+            )
+
     def close(self) -> None:
         """Closes the environments."""
-        self._environment.close()
+        if self._environment is not None:
+            self._environment.close()
+
+
+class NoEvaluation(Evaluation):
+    """Scores nothing, and makes no environments: ``train.evaluation = None``."""
+
+    def __init__(self) -> None:
+        self.every = None
+        self.final_episodes = 0
+
+    def build(
+        self,
+        policy: Policy,
+        environment: Environment,
+        seed: int,
+        compilation: Compilation | None = None,
+    ) -> None:
+        """Does nothing."""
+
+    def close(self) -> None:
+        """Does nothing."""
+
+
+class Unbound:
+    """Stands for an evaluation that nobody has said anything about."""
+
+    def __repr__(self) -> str:
+        return "@Evaluation()"
+
+
+UNBOUND: Any = Unbound()

@@ -104,7 +104,7 @@ class Loop:
         try:
             rate = self._train(interruption, display)
             scores: dict[str, Score] = {}
-            if interruption.signal is None:
+            if interruption.signal is None and self._evaluation.final_episodes:
                 display.stage("final evaluation")
                 scores = self._evaluate(self._evaluation.final_episodes)
         except TrainingError as error:

@@ -72,4 +72,5 @@ def run_evaluation() -> Evaluation:
     evaluation: Evaluation | None = configuration.call(
         lambda: configuration.bound("train.evaluation", None)
     )
-    return evaluation or Evaluation()
+    # A run that was not to be evaluated can still be scored, as bound.
+    return evaluation or configuration.call(gin.get_configurable(Evaluation))

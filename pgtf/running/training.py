@@ -15,8 +15,9 @@ from pgtf.policies.acting_graph import acting_graph, live_policy
 from pgtf.policies.numpy_policy import NumpyPolicy
 from pgtf.running import policy_files
 from pgtf.running.callbacks import Callback, Callbacks
-from pgtf.running.evaluation import Evaluation
+from pgtf.running.evaluation import UNBOUND, Evaluation, NoEvaluation
 from pgtf.running.failures import environment_failures
+from pgtf.running.idleness import IdlenessWarning
 from pgtf.running.interruption import Interruption
 from pgtf.running.loop import Loop
 from pgtf.running.progress import ProgressDisplay
@@ -66,7 +67,7 @@ def train(
     trainer: Trainer = gin.REQUIRED,
     total_steps: int = 500_000,
     seed: int = 0,
-    evaluation: Evaluation | None = None,
+    evaluation: Evaluation | None = UNBOUND,
     num_seeds: int = 1,
     log_every: int = 2_000,
     checkpoint_every: int = 50_000,
@@ -79,7 +80,7 @@ def train(
         trainer: drives environments and learning.
         total_steps: environment steps of the whole run, including those before it was resumed.
         seed: determines the run.
-        evaluation: when and how the policy is scored.
+        evaluation: when and how the policy is scored; None for never, with no environments for it.
         num_seeds: how many independent seeds, from ``seed`` on, train as one program; more than one
             needs a compiled environment.
         log_every: environment steps between two points of the curves.
@@ -100,14 +101,18 @@ def train(
         if count < 1:
             also = " (TOTAL_STEPS)" if name == "total_steps" else ""
             raise ConfigurationError(f"train.{name}{also} must be at least 1, not {count}.")
-    configuration, called = request.configuration, Callbacks(callbacks)
+    configuration = request.configuration
     if num_seeds > 1:
         make = request.make_trainer or (lambda: bound("train.trainer", None))
         trainer = SeedsTrainer(make, num_seeds, total_steps)
+    called = Callbacks([*callbacks, IdlenessWarning(trainer)])
     default = default_folder(configuration, trainer.environment.name, seed)
     folder = RunFolder(request.logdir or default, new=request.logdir is None)
     folder.check(configuration)
-    evaluation = evaluation or Evaluation()
+    if evaluation is UNBOUND:
+        evaluation = Evaluation()
+    elif evaluation is None:
+        evaluation = NoEvaluation()
     with contextlib.ExitStack() as stack:
         interruption = stack.enter_context(Interruption(trainer.stop))
         display = stack.enter_context(ProgressDisplay(total_steps))
