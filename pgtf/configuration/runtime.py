@@ -32,7 +32,8 @@ def runtime(
             for many copies of a compiled environment up to one a core, or 2 for convolutions; fewer
             where the trainer's own threads have the cores.
         inter_op_threads: operations that run side by side; 0 for one a core. When unbound, as many
-            as the trainer has threads: 1, or the workers of A3C.
+            as the trainer has threads: 1, or the workers of A3C; and one more where the module of
+            the environment imports TensorFlow, whose functions would wait for ever without it.
         compilation_cache: a folder of compiled programs, which spares a later run of the same
             configuration on the same processor most of its compilation. TensorFlow stops with an
             error when a file in it is damaged: remove the folder then.
@@ -40,14 +41,14 @@ def runtime(
     Raises:
         ConfigurationError: a number is negative, or the folder cannot be written.
     """
-    threads, copies, convolves = needs_of("train.trainer")
+    threads, copies, convolves, spare = needs_of("train.trainer")
     if intra_op_threads is None:
         most = (os.cpu_count() or 1) // max(1, threads)
         copies *= bound("train.num_seeds", 1)
         useful = max(copies // _COPIES_A_THREAD, _CONVOLUTION_THREADS if convolves else 1)
         intra_op_threads = max(1, min(most, useful))
     if inter_op_threads is None:
-        inter_op_threads = max(1, threads)
+        inter_op_threads = max(1, threads) + spare
     if intra_op_threads < 0 or inter_op_threads < 0:
         raise ConfigurationError("runtime's thread numbers must be 0 or more.")
     if intra_op_threads == 1:

@@ -22,11 +22,13 @@ class Needs(NamedTuple):
         threads: calls into TensorFlow from threads of their own.
         copies: compiled environments that one operation steps.
         convolves: whether there are convolutions, which threads can share.
+        spare: threads for calls into TensorFlow from within such calls.
     """
 
     threads: int = 1
     copies: int = 0
     convolves: bool = False
+    spare: int = 0
 
 
 class Unmade:
@@ -72,6 +74,7 @@ class Unmade:
                     max(together.threads, needs.threads),
                     max(together.copies, needs.copies),
                     together.convolves or needs.convolves,
+                    max(together.spare, needs.spare),
                 )
         return together
 

@@ -13,12 +13,14 @@ from typing import Any
 import gin
 import gymnasium as gym
 
+from pgtf.configuration.unmade import Needs, Unmade
 from pgtf.environments import mujoco_warnings
 from pgtf.environments.environment import Environment
 from pgtf.environments.environment_loop import EnvironmentLoop
 from pgtf.environments.hosted import Host, HostedEnvironment
 from pgtf.environments.learning_wrappers import refuse_learned_statistics
 from pgtf.environments.own_reward import OwnReward
+from pgtf.environments.own_tensorflow import asks_tensorflow
 from pgtf.environments.processes import Processes
 from pgtf.environments.vector import LibraryVector
 from pgtf.errors import ConfigurationError
@@ -82,6 +84,14 @@ class GymEnvironment(HostedEnvironment):
         self.wrappers = tuple(wrappers)
         self._vectorization = vectorization
         super().__init__(id, num_envs)
+
+    @classmethod
+    def needs(cls, bound: Unmade) -> Needs:
+        """Returns a spare thread, where the environment asks TensorFlow; see ``Unmade.needs``."""
+        inner = bound.needs_of_parts()
+        id = bound.argument("id")
+        asks = isinstance(id, str) and asks_tensorflow(id)
+        return inner._replace(spare=1) if asks else inner
 
     def make_host(self) -> Host:
         """Makes the copies as ``vectorization`` says."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import tensorflow as tf
 
 from pgtf.environments.border import Border, EnvironmentFailure, tell_unclosed
 from pgtf.environments.own_reward import own_reward
@@ -88,6 +89,9 @@ class _Guarded(gym.Wrapper):
             # Processes start as copies: their global random numbers would all be the same.
             np.random.seed([np.random.randint(2**31), index])
             random.seed(f"{random.random()} {index}")
+            # The copy has no threads of TensorFlow's pool, which functions would wait for.
+            tf.config.run_functions_eagerly(True)
+            tf.data.experimental.enable_debug_mode()
         super().__init__(make())
         self._time = 0
         self._border = Border(self.env.observation_space, 1, lambda i: self._time, index)

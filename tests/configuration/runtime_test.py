@@ -7,6 +7,7 @@ import gin
 import pytest
 import tensorflow as tf
 
+from pgtf import parts  # noqa: F401 (registers what gin files bind)
 from pgtf.configuration import configuration
 from pgtf.configuration.runtime import runtime
 from pgtf.errors import ConfigurationError
@@ -46,6 +47,14 @@ def pools(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         (["a3c.gin", "envs/pong.gin"], ["NUM_WORKERS = 4"], {"intra": 1, "inter": 4}),
         (["a2c.gin"], ["Policy.network = @AtariNetwork()"], {"intra": 2, "inter": 1}),
         (["a2c.gin"], ["AsynchronousTrainer.num_workers = 4"], {"intra": 1, "inter": 1}),
+        # The environment's own module imports Keras: a spare thread for what it computes.
+        (["a2c.gin"], ["ENVIRONMENT = 'tests.faults.learned:L-v0'"], {"intra": 1, "inter": 2}),
+        (
+            ["a3c.gin"],
+            ["NUM_WORKERS = 3", "ENVIRONMENT = 'tests.faults.learned:L-v0'"],
+            {"intra": 1, "inter": 4},
+        ),
+        (["a2c.gin"], ["ENVIRONMENT = 'nowhere:L-v0'"], {"intra": 1, "inter": 1}),
         (
             ["a3c.gin"],
             [

@@ -4,6 +4,8 @@ Each message says which copy returned what, at which step of its episode, and wh
 """
 
 import signal
+import sqlite3
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +16,7 @@ import tensorflow as tf
 from gymnasium import spaces
 
 from pgtf.environments.border import EnvironmentFailure
+from pgtf.environments.environment_loop import EnvironmentLoop
 from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError
 from tests.faults.misbehaving import PLANE, Misbehaving, misbehaving, registered
@@ -245,3 +248,30 @@ def test_an_environment_that_raises_on_close_is_told_and_the_others_are_closed(
     assert len(closed) == 3
     told = "pgtf: warning: Misbehaving-v0 raised AttributeError: the window is gone when it was"
     assert told in capfd.readouterr().err
+
+
+def test_an_environment_that_is_bound_to_its_thread_is_told_what_to_bind() -> None:
+    class Bound(Misbehaving):
+        def __init__(self) -> None:
+            super().__init__(at=None)
+            self.database = sqlite3.connect(":memory:")
+
+        def _row(self) -> dict[str, Any]:
+            self.database.execute("select 1")
+            return super()._row()
+
+    loop = EnvironmentLoop([Bound])
+    loop.reset(SEED.numpy())
+    failures = []
+
+    def step() -> None:
+        with pytest.raises(EnvironmentFailure) as failure:
+            loop.step([np.array([0])])
+        failures.append(str(failure.value))
+
+    thread = threading.Thread(target=step)  # As one of TensorFlow's.
+    thread.start()
+    thread.join()
+    loop.close()
+    assert "ProgrammingError" in failures[0]
+    assert "bind GymEnvironment.vectorization = 'async'" in failures[0]
