@@ -10,9 +10,9 @@ Packed = dict[tuple[str, ...], tf.Tensor]
 
 
 def packed(scalars: Mapping[str, tf.Tensor]) -> Packed:
-    """Stacks scalars in the order of their names."""
+    """Stacks scalars, or tensors of one shape, in the order of their names."""
     names = tuple(sorted(scalars))
-    return {names: tf.stack([scalars[name] for name in names])}
+    return {names: tf.stack([scalars[name] for name in names], axis=-1)}
 
 
 def unpacked(together: Packed) -> tuple[tuple[str, ...], tf.Tensor]:

@@ -1,6 +1,6 @@
 """Epochs: several passes over a trajectory in shuffled minibatches (PPO)."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import gin
 import tensorflow as tf
@@ -14,6 +14,35 @@ from pgtf.learning.optimization import Descendable, Optimization
 from pgtf.learning.targets import Batch, Targets
 from pgtf.losses import Scalars
 from pgtf.trajectory import Trajectory
+
+
+class Plan(NamedTuple):
+    """What stays the same during the passes over a trajectory.
+
+    Attributes:
+        trajectory: T steps of B environments.
+        seed: int32 [2], of the update.
+        whole: all steps as one batch, without targets and values.
+        order: the indices of each minibatch, [num_epochs * num_minibatches, n]; () where there is
+            one minibatch.
+    """
+
+    trajectory: Trajectory
+    seed: tf.Tensor
+    whole: Batch
+    order: Any
+
+
+class Place(NamedTuple):
+    """What the next step of the passes goes by.
+
+    Attributes:
+        targets: of all steps.
+        values: the predictions that go with them; see ``Batch``.
+    """
+
+    targets: Targets
+    values: Any
 
 
 @gin.register
@@ -70,42 +99,81 @@ class Epochs(Optimization):
                 " = @ClippedSurrogate() or @ImportanceWeighted()."
             )
 
+    @property
+    def passes(self) -> "Epochs | None":
+        """These; None under ``max_kl``, for a learner may then end before others."""
+        return self if self.max_kl is None else None
+
     def run(
         self, learner: Descendable, trajectory: Trajectory, seed: tf.Tensor
     ) -> tuple[Scalars, Targets]:
         """Takes the steps; see ``Optimization.run``."""
-        whole = _evaluated(learner.objective, trajectory, seed)
-        spread = losses.standard_deviation(whole.targets.advantage, whole.targets.mask)
-        before = learner.measured(trajectory, whole.targets) | {"advantage_std": spread}
-        order = self._order(whole, tf.random.experimental.stateless_fold_in(seed, 2))
+        objective = learner.objective
+        plan, first, targets, before = self.begin(objective, trajectory, seed)
+        before |= learner.measured(trajectory, targets)
 
-        def step(place: tuple[Any, ...], t: tf.Tensor) -> tuple[tuple[Any, ...], Scalars]:
-            _, targets, values = place
-            if self.recompute_targets:
-                targets, values = tf.cond(
-                    (t > 0) & tf.equal(t % self.num_minibatches, 0),
-                    lambda: _again(learner.objective, trajectory, seed, t),
-                    lambda: (targets, values),
-                )
-            batch = self._cut(whole._replace(targets=targets, values=values), order, t)
-            going, scalars = self._descend(learner, batch, t)
-            return (going, targets, values), scalars | {"taken": tf.cast(going, tf.float32)}
+        def step(state: tuple[Any, ...], t: tf.Tensor) -> tuple[tuple[Any, ...], Scalars]:
+            place, gradients, scalars = self.gradients(learner, objective, plan, state[1], t)
+            going, applied = self._apply(learner, gradients, scalars, t)
+            return (going, place), scalars | applied | {"taken": tf.cast(going, tf.float32)}
 
         _, rows = scan_while(
             step,
-            lambda place, t: place[0] & (t < self.most_steps),
-            (tf.constant(True), whole.targets, whole.values),
+            lambda state, t: state[0] & (t < self.most_steps),
+            (tf.constant(True), first),
             self.most_steps,
         )
         taken = rows.pop("taken")
         mean = losses.mean_over_steps(taken)
         scalars = {name: tf.reduce_sum(mean * row) for name, row in rows.items()}
-        return scalars | before, whole.targets
+        return scalars | before, targets
 
-    def _order(self, whole: Batch, seed: tf.Tensor) -> tf.Tensor | None:
-        """The indices of each minibatch, or None where there is one."""
+    def begin(
+        self, objective: Objective, trajectory: Trajectory, seed: tf.Tensor
+    ) -> tuple[Plan, Place, Targets, Scalars]:
+        """Evaluates the trajectory and shuffles it; see ``Passes.begin``."""
+        whole = _evaluated(objective, trajectory, seed)
+        spread = losses.standard_deviation(whole.targets.advantage, whole.targets.mask)
+        order = self._order(whole, tf.random.experimental.stateless_fold_in(seed, 2))
+        plan = Plan(trajectory, seed, whole._replace(targets=(), values=()), order)
+        place = Place(whole.targets, whole.values)
+        return plan, place, whole.targets, {"advantage_std": spread}
+
+    def gradients(
+        self, learner: Descendable, objective: Objective, plan: Plan, place: Place, t: tf.Tensor
+    ) -> tuple[Place, list[tf.Tensor], Scalars]:
+        """Differentiates the loss of a minibatch; see ``Passes.gradients``."""
+        if self.recompute_targets:
+            place = tf.cond(
+                (t > 0) & tf.equal(t % self.num_minibatches, 0),
+                lambda: _again(objective, plan, t),
+                lambda: place,
+            )
+        whole = plan.whole._replace(targets=place.targets, values=place.values)
+        batch = self._cut(whole, plan.order, t)
+        with tf.GradientTape() as tape:
+            tape.watch([variable.value for variable in learner.trainable_variables])
+            forward = objective.forward(batch)
+            loss, scalars = objective.loss(batch, forward)
+        if self.max_kl is not None:
+            log_ratio = losses.log_ratio(forward.log_prob, batch.log_prob, batch.targets.weight)
+            scalars["approx_kl"] = losses.kl_estimate(log_ratio, batch.targets.mask)
+        return place, learner.differentiate(tape, loss), scalars
+
+    def _apply(
+        self, learner: Descendable, gradients: list[tf.Tensor], scalars: Scalars, t: tf.Tensor
+    ) -> tuple[tf.Tensor, Scalars]:
+        """Takes a step, unless the policy has gone too far; returns whether it was taken."""
+        if self.max_kl is None:
+            return tf.constant(True), learner.apply(gradients)
+        going = tf.equal(t, 0) | (scalars["approx_kl"] <= self.max_kl)
+        nothing = {"gradient_norm": tf.zeros(()), "learning_rate": tf.zeros(())}
+        return going, tf.cond(going, lambda: learner.apply(gradients), lambda: nothing)
+
+    def _order(self, whole: Batch, seed: tf.Tensor) -> Any:
+        """The indices of each minibatch, or () where there is one."""
         if self.num_minibatches == 1:
-            return None
+            return ()
         parts, size = self.num_minibatches, whole.first.shape
         count = size[1] if _remembers(whole) else size.num_elements()
         if count is not None and count < parts:
@@ -117,10 +185,10 @@ class Epochs(Optimization):
         count = tf.size(whole.first) if count is None else count
         return minibatches.shuffled(count, self.num_epochs, parts, seed)
 
-    def _cut(self, whole: Batch, order: tf.Tensor | None, t: tf.Tensor) -> Batch:
+    def _cut(self, whole: Batch, order: Any, t: tf.Tensor) -> Batch:
         """The minibatch of a step."""
         batch = whole
-        if order is not None:
+        if self.num_minibatches > 1:
             cut = minibatches.environments if _remembers(whole) else minibatches.steps
             batch = cut(whole, order[t])
         if self.normalize_advantages:
@@ -128,24 +196,6 @@ class Epochs(Optimization):
             normal = losses.normalized(targets.advantage, targets.mask)
             batch = batch._replace(targets=targets._replace(advantage=normal))
         return batch
-
-    def _descend(
-        self, learner: Descendable, batch: Batch, t: tf.Tensor
-    ) -> tuple[tf.Tensor, Scalars]:
-        """Takes a step, unless the policy has gone too far; returns whether it was taken."""
-        objective = learner.objective
-        with tf.GradientTape() as tape:
-            tape.watch([variable.value for variable in learner.trainable_variables])
-            forward = objective.forward(batch)
-            loss, scalars = objective.loss(batch, forward)
-        gradients = learner.differentiate(tape, loss)
-        if self.max_kl is None:
-            return tf.constant(True), scalars | learner.apply(gradients)
-        log_ratio = losses.log_ratio(forward.log_prob, batch.log_prob, batch.targets.weight)
-        scalars["approx_kl"] = losses.kl_estimate(log_ratio, batch.targets.mask)
-        going = tf.equal(t, 0) | (scalars["approx_kl"] <= self.max_kl)
-        nothing = {"gradient_norm": tf.zeros(()), "learning_rate": tf.zeros(())}
-        return going, scalars | tf.cond(going, lambda: learner.apply(gradients), lambda: nothing)
 
 
 def _evaluated(objective: Objective, trajectory: Trajectory, seed: tf.Tensor) -> Batch:
@@ -155,13 +205,11 @@ def _evaluated(objective: Objective, trajectory: Trajectory, seed: tf.Tensor) ->
     return batch._replace(values=tf.nest.map_structure(tf.stop_gradient, values))
 
 
-def _again(
-    objective: Objective, trajectory: Trajectory, seed: tf.Tensor, t: tf.Tensor
-) -> tuple[Targets, Any]:
+def _again(objective: Objective, plan: Plan, t: tf.Tensor) -> Place:
     """Targets and values as they are by step t."""
-    seed = tf.random.experimental.stateless_fold_in(seed, t + 2)
-    batch = _evaluated(objective, trajectory, seed)
-    return batch.targets, batch.values
+    seed = tf.random.experimental.stateless_fold_in(plan.seed, t + 2)
+    batch = _evaluated(objective, plan.trajectory, seed)
+    return Place(batch.targets, batch.values)
 
 
 def _remembers(batch: Batch) -> bool:

@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import gin
 import keras
@@ -42,6 +42,49 @@ class Descendable(Protocol):
         """Takes one step of the optimizer; returns ``gradient_norm`` and ``learning_rate``."""
 
 
+class Passes(Protocol):
+    """The steps of an optimization one by one, for trainers that take them in many learners.
+
+    Attributes:
+        most_steps: on one trajectory.
+    """
+
+    @property
+    def most_steps(self) -> int:
+        """How many steps there are."""
+
+    def begin(
+        self, objective: Objective, trajectory: Trajectory, seed: tf.Tensor
+    ) -> tuple[Any, Any, Targets, Scalars]:
+        """Prepares the steps on a trajectory.
+
+        Args:
+            objective: of one learner.
+            trajectory: T steps of B environments.
+            seed: int32 [2].
+
+        Returns:
+            What stays the same during them and what the first one goes by, two nests of tensors;
+            the targets at first; and scalars to log by name.
+        """
+
+    def gradients(
+        self, learner: Descendable, objective: Objective, plan: Any, place: Any, t: tf.Tensor
+    ) -> tuple[Any, list[tf.Tensor], Scalars]:
+        """Differentiates the loss of step t.
+
+        Args:
+            learner: whose variables are moved.
+            objective: of the learner, with its schedules at the steps of the moment.
+            plan: what ``begin`` returned.
+            place: what ``begin`` or the last step returned.
+            t: scalar int32, counts from 0.
+
+        Returns:
+            What the next step goes by, the gradients, and scalars to log by name.
+        """
+
+
 class Optimization(abc.ABC):
     """Moves a learner's parameters by what it learns from one trajectory.
 
@@ -53,6 +96,11 @@ class Optimization(abc.ABC):
 
     one_gradient: bool = False
     uses_behaviour: bool = False
+
+    @property
+    def passes(self) -> Passes | None:
+        """The steps one by one, which ``train.num_seeds`` takes; None where they cannot be."""
+        return None
 
     def check(self, objective: Objective) -> None:
         """Refuses an objective that it does not fit.

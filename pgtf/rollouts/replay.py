@@ -136,42 +136,57 @@ def _columns(x: tf.Tensor) -> tf.Tensor:
 
 
 class ReplayBuffer(tf.Module):
-    """The variables that hold recent rollouts.
+    """The variables that hold recent rollouts, of one learner or of S at once.
 
     Args:
         replay: what is drawn from them.
         like: a ``Trajectory`` of tensor specs of the shape of each rollout.
+        num_seeds: S, or None.
     """
 
-    def __init__(self, replay: RecentRollouts, like: Trajectory):
+    def __init__(self, replay: RecentRollouts, like: Trajectory, num_seeds: int | None = None):
         super().__init__()
         self.replay = replay
         self.added = tf.Variable(0, trainable=False)
         self._like = like
+        self._num_seeds = num_seeds
+        stack = [] if num_seeds is None else [num_seeds]
         self._leaves = [
-            tf.Variable(tf.zeros([replay.capacity, *spec.shape], spec.dtype), trainable=False)
+            tf.Variable(
+                tf.zeros([replay.capacity, *stack, *spec.shape], spec.dtype), trainable=False
+            )
             for spec in tf.nest.flatten(like)
         ]
 
-    def drawn(self, fresh: Trajectory, seed: tf.Tensor) -> tuple[Trajectory, tf.Tensor]:
+    def taken(self, seed: tf.Tensor) -> tuple[Trajectory, tf.Tensor, tf.Tensor]:
         """Draws old rollouts.
 
         Args:
-            fresh: the rollout that they join.
-            seed: int32 [2], of the update.
+            seed: int32 [2], or [S, 2], of the update.
 
         Returns:
-            Their steps, [T, n B], and their mean age in rollouts.
+            A ``Trajectory`` of [n, T, B, ...] for ``RecentRollouts.beside``, which of them the
+            buffer holds, [n], and their mean age in rollouts. S of each, if there are S learners.
         """
-        # Number 1 is the objective's; an optimization counts up from 2.
-        seed = tf.random.experimental.stateless_fold_in(seed, -1)
-        draw = self.replay.draw(self.added.value(), seed)
-        leaves = [tf.gather(leaf, draw.slot) for leaf in self._leaves]
-        taken = tf.nest.pack_sequence_as(self._like, leaves)
-        return self.replay.beside(taken, draw.filled, fresh), draw.age
+        added = self.added.value()
+
+        def draw(seed: tf.Tensor) -> Draw:
+            # Number 1 is the objective's; an optimization counts up from 2.
+            seed = tf.random.experimental.stateless_fold_in(seed, -1)
+            return self.replay.draw(added, seed)
+
+        if self._num_seeds is None:
+            slot, filled, age = draw(seed)
+            leaves = [tf.gather(leaf, slot) for leaf in self._leaves]
+        else:
+            slot, filled, age = tf.vectorized_map(draw, seed)
+            member = tf.broadcast_to(tf.range(self._num_seeds)[:, tf.newaxis], slot.shape)
+            index = tf.stack([slot, member], axis=-1)
+            leaves = [tf.gather_nd(leaf, index) for leaf in self._leaves]
+        return tf.nest.pack_sequence_as(self._like, leaves), filled, age
 
     def add(self, fresh: Trajectory) -> None:
-        """Puts a rollout in the place of the oldest one."""
+        """Puts a rollout, or S of them, in the place of the oldest."""
         slot = self.added % self.replay.capacity
         for leaf, x in zip(self._leaves, tf.nest.flatten(fresh), strict=True):
             leaf.scatter_update(tf.IndexedSlices(x[tf.newaxis], slot[tf.newaxis]))

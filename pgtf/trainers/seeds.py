@@ -1,7 +1,5 @@
 """Many seeds of one run as one program: their weights are stacked and learn in parallel."""
 
-import contextlib
-import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
@@ -14,16 +12,15 @@ from scipy import stats
 
 from pgtf.configuration.isolation import own_singletons
 from pgtf.errors import ConfigurationError
-from pgtf.graph.packing import packed, unpacked
+from pgtf.graph.packing import unpacked
 from pgtf.graph.scan import UNROLLED, scan_while
-from pgtf.learning.acting import TapedActing
 from pgtf.learning.fitting import Regression
 from pgtf.learning.learner import Learner
-from pgtf.learning.schedules import OverEnvironmentSteps
 from pgtf.rollouts.collector import stream
-from pgtf.rollouts.unroll import Behaviour, Carry, start
+from pgtf.rollouts.unroll import Carry, start
 from pgtf.rollouts.window import EpisodeWindow
-from pgtf.trainers.stacked import StackedOptimizer, along
+from pgtf.trainers.members import StackedLearner
+from pgtf.trainers.stacked import StackedOptimizer
 from pgtf.trainers.synchronous import SynchronousTrainer
 from pgtf.trainers.trainer import Report, Trainer
 
@@ -99,16 +96,12 @@ class SeedsTrainer(Trainer):
                 "train.num_seeds > 1 cannot be combined with a network with memory,"
                 f" {type(self.policy.network).__name__}: start one run for each seed."
             )
-        if not learner.optimization.one_gradient:
+        optimization = learner.optimization
+        if not optimization.one_gradient and optimization.passes is None:
             raise ConfigurationError(
-                f"train.num_seeds > 1 cannot be combined with"
-                f" {type(learner.optimization).__name__}: bind Learner.optimization ="
-                " @OneUpdate(), or start one run for each seed."
-            )
-        if self._single.replay is not None:
-            raise ConfigurationError(
-                "train.num_seeds > 1 cannot be combined with RecentRollouts: bind"
-                " SynchronousTrainer.replay = None, or start one run for each seed."
+                "train.num_seeds > 1 takes the same number of steps in every seed, which"
+                f" {type(optimization).__name__} does not as it is bound: bind Epochs.max_kl ="
+                " None or Learner.optimization = @OneUpdate(), or start one run for each seed."
             )
         if learner.gradient_variance is not None:
             raise ConfigurationError(
@@ -121,9 +114,15 @@ class SeedsTrainer(Trainer):
             [[*member.statistics, *environment.variables] for member in members]
         )
         self._optimizer.build(self._trainable)
-        self._member_steps = tf.Variable(tf.zeros((self._num_seeds,), tf.int64))
-        self._updates = tf.Variable(0, trainable=False)
         self._seeds = tf.constant([stream(seed + i) for i in range(self._num_seeds)])
+        self._stack = StackedLearner(
+            self._single,
+            self._trainable,
+            self._statistics,
+            self._optimizer,
+            self._seeds,
+            self._total_steps,
+        )
         self._windows = [EpisodeWindow() for _ in members]
         carry = tf.function(self._start, autograph=False)()
         self._carry = [tf.Variable(leaf, trainable=False) for leaf in tf.nest.flatten(carry)]
@@ -136,7 +135,7 @@ class SeedsTrainer(Trainer):
             lambda: self._several(tf.constant(limit, tf.int64))
         )
         n = int(count)
-        self.steps.assign(tf.reduce_min(self._member_steps))
+        self.steps.assign(tf.reduce_min(self._stack.steps))
         names, values = unpacked(scalars)
         averages = values.numpy()[:n].mean(axis=(0, 1))
         report = {f"train/{name}": float(x) for name, x in zip(names, averages, strict=True)}
@@ -157,7 +156,7 @@ class SeedsTrainer(Trainer):
         for i in range(self._num_seeds):
             for own, stack in zip(self.learner.trainable_variables, self._trainable, strict=True):
                 own.assign(stack.value[i])
-            for own, stack in zip(self._own_statistics, self._statistics, strict=True):
+            for own, stack in zip(self._stack.own_statistics, self._statistics, strict=True):
                 own.assign(stack.value[i])
             yield f"seed_{i}"
 
@@ -173,16 +172,17 @@ class SeedsTrainer(Trainer):
             for name, leaves in lists.items()
             if leaves
         }
-        return named | {
-            "optimizer": self._optimizer.keras,
-            "member_steps": self._member_steps,
-            "updates": self._updates,
-            "steps": self.steps,
-        }
-
-    @property
-    def _own_statistics(self) -> list[keras.Variable]:
-        return [*self.learner.statistics, *self.environment.variables]
+        buffer = self._stack.buffer
+        return (
+            named
+            | ({"replay": buffer} if buffer is not None else {})
+            | {
+                "optimizer": self._optimizer.keras,
+                "member_steps": self._stack.steps,
+                "updates": self._stack.updates,
+                "steps": self.steps,
+            }
+        )
 
     def saving(self) -> dict[str, Any]:
         """Returns the last episodes of each seed."""
@@ -207,12 +207,12 @@ class SeedsTrainer(Trainer):
         carry = tf.nest.pack_sequence_as(self._structure, [v.value() for v in self._carry])
 
         def once(place: tuple[Carry, tf.Tensor, tf.Tensor], t: tf.Tensor) -> tuple[Any, Any]:
-            carry, scalars, episodes, advantage = self._iterate_once(place[0])
+            carry, scalars, episodes, advantage = self._stack.iterate(place[0])
             return (carry, t + 1, advantage), (scalars, episodes)
 
         (carry, count, advantage), (scalars, episodes) = scan_while(
             once,
-            lambda place, t: (t < most) & (tf.reduce_min(self._member_steps) < limit),
+            lambda place, t: (t < most) & (tf.reduce_min(self._stack.steps) < limit),
             (carry, tf.constant(0), advantage),
             most,
         )
@@ -220,82 +220,12 @@ class SeedsTrainer(Trainer):
             variable.assign(leaf)
         return count, scalars, episodes, advantage
 
-    def _iterate_once(self, carry: Carry) -> tuple[Any, ...]:
-        """One iteration of every seed."""
-        steps = self._member_steps.value()
-        seeds = tf.vectorized_map(
-            lambda seed: tf.random.experimental.stateless_fold_in(seed, self._updates.value()),
-            self._seeds,
-        )
-        trainable = [variable.value.value() for variable in self._trainable]
-        statistics = [variable.value.value() for variable in self._statistics]
-        carry, gradients, statistics, taken, scalars, episodes, advantage = tf.vectorized_map(
-            self._member, (carry, seeds, steps, trainable, statistics)
-        )
-        active = steps < self._total_steps
-        rate = tf.where(active, self._learning_rate(steps), 0.0)
-        self._optimizer.apply(gradients, self._trainable, rate)
-        for variable, now in zip(self._statistics, statistics, strict=True):
-            variable.assign(tf.where(along(active, now), now, variable.value.value()))
-        self._member_steps.assign(steps + tf.where(active, taken, 0))
-        self._updates.assign_add(1)
-        return carry, scalars, episodes, advantage
-
-    def _member(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        """One rollout and its gradient for one seed, with its own weights."""
-        carry, seed, steps, trainable, statistics = inputs
-        learner = self.learner
-        objective = dataclasses.replace(learner.objective, steps=steps)
-        variables = [*learner.trainable_variables, *self._own_statistics]
-        mapping = list(zip(variables, [*trainable, *statistics], strict=True))
-        with keras.StatelessScope(state_mapping=mapping) as scope:
-            with tf.GradientTape() as tape:
-                tape.watch(trainable)
-                taped = TapedActing.supports(objective) and not learner.uses_behaviour
-                acting = TapedActing(objective) if taped else None
-                behaviour = Behaviour(acting) if acting else self._behaviour()
-                # Otherwise the gradient would also flow through how actions are sampled.
-                with contextlib.nullcontext() if taped else tape.stop_recording():
-                    carry, trajectory, finished = self._single.rollout.collect(
-                        self.environment, behaviour, carry, seed
-                    )
-                forward = acting.forward_pass(carry.observation) if acting else None
-                loss = objective.whole_loss(trajectory, seed, forward)
-            scalars = dict(loss.scalars)
-            gradients, scalars["gradient_norm"] = learner.clipped(
-                tape.gradient(
-                    loss.value, trainable, unconnected_gradients=tf.UnconnectedGradients.ZERO
-                )
-            )
-            learner.observe(trajectory, loss.targets)
-            self.environment.adapt(trajectory)
-            now = [scope.get_current_value(variable) for variable in self._own_statistics]
-        scalars["learning_rate"] = self._learning_rate(steps)
-        return (
-            carry,
-            gradients,
-            [old if new is None else new for old, new in zip(statistics, now, strict=True)],
-            tf.cast(tf.reduce_sum(trajectory.mask), tf.int64),
-            packed(scalars),
-            tf.stack(finished),
-            loss.targets.advantage,
-        )
-
     def _another(self) -> Learner:
         """The learner of another seed, with networks of its own also where parts share one."""
         with own_singletons():
             learner = self._make().learner
         assert learner is not None
         return learner
-
-    def _behaviour(self) -> Behaviour:
-        return Behaviour.of(self.policy, self.environment.num_envs, self.learner.uses_behaviour)
-
-    def _learning_rate(self, steps: tf.Tensor) -> tf.Tensor:
-        schedule = self.learner.optimizer._learning_rate
-        if isinstance(schedule, OverEnvironmentSteps):
-            return schedule.at(steps)
-        return tf.convert_to_tensor(self.learner.optimizer.learning_rate)
 
 
 def _stacked(members: list[list[keras.Variable]]) -> list[keras.Variable]:

@@ -230,7 +230,8 @@ class SynchronousTrainer(Trainer):
             if self._buffer is None:
                 scalars, targets = self.learner.update(trajectory, seed)
             else:
-                replayed, age = self._buffer.drawn(trajectory, seed)
+                taken, filled, age = self._buffer.taken(seed)
+                replayed = self._buffer.replay.beside(taken, filled, trajectory)
                 scalars, targets = self.learner.update(trajectory, seed, replayed)
                 scalars |= {"replay_age": age}
                 self._buffer.add(trajectory)

@@ -62,7 +62,8 @@ def test_old_rollouts_are_replayed_as_they_were_collected() -> None:
     buffer = buffer_of(RecentRollouts(3, 2), numbered(0.0))
     for n in range(6):
         fresh = numbered(float(n))
-        old, age = buffer.drawn(fresh, tf.constant([n, 5]))
+        taken, filled, age = buffer.taken(tf.constant([n, 5]))
+        old = buffer.replay.beside(taken, filled, fresh)
         assert old.reward.shape == (2, 4)
         found = [int(old.memory[2 * i, 0]) for i in range(2) if old.mask[0, 2 * i] > 0]
         assert len(set(found)) == min(n, 2)

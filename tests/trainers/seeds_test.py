@@ -1,6 +1,7 @@
 """Many seeds as one program: each learns what it learns alone."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -14,15 +15,18 @@ from pgtf.errors import ConfigurationError
 from pgtf.learning.baselines import Constant, StateValue
 from pgtf.learning.critics import VCritic
 from pgtf.learning.entropy import EntropyBonus
-from pgtf.learning.estimators import MonteCarlo
+from pgtf.learning.epochs import Epochs
+from pgtf.learning.estimators import MonteCarlo, VTrace
 from pgtf.learning.fitting import Regression
 from pgtf.learning.learner import Learner
-from pgtf.learning.surrogates import ScoreFunction
+from pgtf.learning.optimization import OneUpdate, Optimization
+from pgtf.learning.surrogates import ClippedSurrogate, ScoreFunction
 from pgtf.losses import Scalars
 from pgtf.networks.mlp import MLP
 from pgtf.networks.normalization import RunningNormalization
 from pgtf.policies.policy import Policy
 from pgtf.rollouts.episodes import Episodes
+from pgtf.rollouts.replay import RecentRollouts
 from pgtf.rollouts.steps import Rollouts
 from pgtf.trainers.seeds import SeedsTrainer, interquartile_mean
 from pgtf.trainers.synchronous import SynchronousTrainer
@@ -31,7 +35,7 @@ TOTAL = 96
 STEPS = keras.optimizers.schedules.PolynomialDecay
 
 
-def make() -> SynchronousTrainer:
+def make(jit_compile: bool = True) -> SynchronousTrainer:
     learner = Learner(
         Policy(MLP((4,), normalization=RunningNormalization())),
         VCritic(MLP((4,))),
@@ -39,20 +43,52 @@ def make() -> SynchronousTrainer:
         entropy_bonus=EntropyBonus(STEPS(0.1, TOTAL, 0.0)),
         optimizer=keras.optimizers.Adam(STEPS(0.05, TOTAL, 0.01)),
     )
-    return SynchronousTrainer(learner, CompiledCartPole(3), Rollouts(4))
+    return SynchronousTrainer(learner, CompiledCartPole(3), Rollouts(4), jit_compile)
+
+
+def weighted(
+    optimization: Optimization, replay: RecentRollouts | None, jit_compile: bool
+) -> SynchronousTrainer:
+    learner = Learner(
+        Policy(MLP((4,), normalization=RunningNormalization())),
+        VCritic(MLP((4,))),
+        StateValue(),
+        VTrace(),
+        optimizer=keras.optimizers.Adam(STEPS(0.05, TOTAL, 0.01)),
+        surrogate=ClippedSurrogate(STEPS(0.3, TOTAL, 0.1)),
+        optimization=optimization,
+    )
+    return SynchronousTrainer(learner, CompiledCartPole(3), Rollouts(4), jit_compile, replay)
+
+
+def ppo(jit_compile: bool) -> SynchronousTrainer:
+    return weighted(Epochs(2, 2, recompute_targets=True), None, jit_compile)
+
+
+def replaying(jit_compile: bool) -> SynchronousTrainer:
+    return weighted(OneUpdate(), RecentRollouts(5, 2), jit_compile)
+
+
+def replaying_ppo(jit_compile: bool) -> SynchronousTrainer:
+    return weighted(Epochs(2, 1), RecentRollouts(5, 2), jit_compile)
 
 
 @pytest.mark.timeout(600)
-def test_each_seed_learns_what_it_learns_alone() -> None:
+@pytest.mark.parametrize(
+    ("maker", "xla"), [(make, True), (ppo, False), (replaying, False), (replaying_ppo, True)]
+)
+def test_each_seed_learns_what_it_learns_alone(
+    maker: Callable[[bool], SynchronousTrainer], xla: bool
+) -> None:
     """Weights, statistics and schedules, with seeds that end at different moments."""
-    together = SeedsTrainer(make, 3, TOTAL)
+    together = SeedsTrainer(lambda: maker(xla), 3, TOTAL)
     together.build(5)
     while together.steps.numpy() < TOTAL:
         together.iterate(TOTAL)
 
     for i, name in enumerate(together.members()):
         assert name == f"seed_{i}"
-        alone = make()
+        alone = maker(False)
         keras.utils.set_random_seed(5 + i)
         alone.build(5 + i)
         while alone.steps.numpy() < TOTAL:
@@ -116,11 +152,16 @@ def test_what_cannot_be_vectorised_is_refused() -> None:
         learner = Learner(Policy(MLP((2,))), optimizer=keras.optimizers.Adam(clipnorm=1.0))
         return SynchronousTrainer(learner, CompiledCartPole(1))
 
+    def early_end() -> SynchronousTrainer:
+        return weighted(Epochs(2, 2, max_kl=0.01), None, False)
+
     for maker in (gymnasium, episodes):
         with pytest.raises(ConfigurationError, match=r"envs/compiled\.gin"):
             SeedsTrainer(maker, 2, 10)
     with pytest.raises(ConfigurationError, match="Regression"):
         SeedsTrainer(regression, 2, 10).build(0)
+    with pytest.raises(ConfigurationError, match=r"bind Epochs\.max_kl = None"):
+        SeedsTrainer(early_end, 2, 10).build(0)
     with pytest.raises(ConfigurationError, match="max_gradient_norm"):
         SeedsTrainer(clipnorm, 2, 10).build(0)
 
