@@ -41,6 +41,9 @@ def __getattr__(name: str) -> Any:
     """Imports what a public name stands for when it is first asked for (PEP 562)."""
     if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from pgtf.configuration.host import check_backend
+
+    check_backend()
     module, attribute = _EXPORTS[name]
     if "tensorflow" in sys.modules:
         value = getattr(importlib.import_module(module), attribute)

@@ -1,6 +1,12 @@
 # The public names: one line each, read by type checkers and, at run time, by `__init__.py`.
 # A part is exported by `from module import Part as Part`.
 
+from pgtf.configuration.checked import checked as checked
+from pgtf.configuration.ranges import Count as Count
+from pgtf.configuration.ranges import NonNegative as NonNegative
+from pgtf.configuration.ranges import Positive as Positive
+from pgtf.configuration.ranges import Probability as Probability
+from pgtf.configuration.ranges import Range as Range
 from pgtf.configuration.runtime import runtime as runtime
 from pgtf.environments.adapters.adapter import Adapter as Adapter
 from pgtf.environments.compiled.acrobot import CompiledAcrobot as CompiledAcrobot

@@ -35,8 +35,6 @@ def main(arguments: Sequence[str]) -> int | None:
     if name not in _MODULES:
         hint = did_you_mean(name, _MODULES) or f" There are: {', '.join(_MODULES)}."
         raise ConfigurationError(f"There is no command {name!r}.{hint}")
-    # A run notes down its arguments as those of its module.
-    del sys.argv[1:2]
     module = importlib.import_module(_MODULES[name])
     result: int | None = module.main(rest)
     return result

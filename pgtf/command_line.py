@@ -5,6 +5,8 @@ parsed, so that ``--help`` and a mistyped flag answer at once. ``absl.app`` is l
 adds to its start-up hooks, and would be started before ``runtime`` has configured it.
 """
 
+import contextlib
+import io
 import os
 import re
 import shlex
@@ -19,6 +21,7 @@ from typing import NoReturn
 from absl import flags, logging
 
 from pgtf.configuration.bindings import did_you_mean
+from pgtf.configuration.modules import Imports, imports
 from pgtf.errors import ConfigurationError, TrainingError
 
 #: Where the scripts of ``launch/`` are, as the user typed it, when one of them started us.
@@ -44,6 +47,13 @@ def gin_flags(files: Sequence[str] | None, gin_file_help: str) -> flags.FlagValu
         flag_values=values,
     )
     flags.DEFINE_alias("gin_bindings", "gin_param", flag_values=values)
+    flags.DEFINE_bool(
+        "imports",
+        True,
+        "Whether to import the modules of your own that a configuration asks for, which runs their"
+        " code; --noimports or --no_imports for the run folder of somebody else.",
+        flag_values=values,
+    )
     return values
 
 
@@ -75,8 +85,10 @@ def parse(values: flags.FlagValues, arguments: Sequence[str], about: str | None)
         ConfigurationError: a flag is unknown, or its value cannot be.
     """
     names = [f"--{name}" for name in values if len(name) > 1]
+    # absl itself knows --noimports alone.
+    given = ["--noimports" if each == "--no_imports" else each for each in arguments]
     try:
-        _, *rest = values(["pgtf", *arguments])
+        _, *rest = values(["pgtf", *given])
     except flags.UnrecognizedFlagError as error:
         name = f"--{error.flagname}"
         hint = did_you_mean(name, names) or f" There are: {', '.join(names)}."
@@ -89,6 +101,11 @@ def parse(values: flags.FlagValues, arguments: Sequence[str], about: str | None)
         print(_help(values, about or ""))
         sys.exit()
     return rest
+
+
+def imports_of(asked: flags.FlagValues) -> contextlib.AbstractContextManager[None]:
+    """Returns the context in which a command heeds ``--no_imports``."""
+    return imports(Imports.MADE if asked.imports else Imports.REFUSED)
 
 
 def no_arguments(rest: Sequence[str], example: str) -> None:
@@ -116,8 +133,12 @@ def run_command(main: Callable[[Sequence[str]], int | None], arguments: Sequence
     logging.set_verbosity(logging.WARNING)
     # So that modules in the current folder can be imported, whichever command this is.
     sys.path.append(os.getcwd())
+    _open_streams()
     try:
         sys.exit(main(arguments))
+    except BrokenPipeError:  # ``head`` has read enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(0)
     except ConfigurationError as error:
         _fail(str(error), 2)
     except TrainingError as error:
@@ -149,6 +170,25 @@ def _typed(program: str, *names: str) -> str:
         if found and Path(found).absolute().parent == Path(program).absolute().parent:
             return name
     return shlex.quote(program)
+
+
+def _open_streams() -> None:
+    """Makes the standard streams of a command usable whatever they are.
+
+    A closed one would be replaced by the next file that is opened, a checkpoint perhaps, and get
+    what is printed. What a terminal of another encoding has no character for becomes a "?".
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # Takes the lowest number that is free.
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -39,14 +39,15 @@ def main(arguments: Sequence[str]) -> None:
         raise ConfigurationError("--logdir is missing: it names the run folder.")
     if asked.film and asked.csv:
         raise ConfigurationError("--film plays one episode and writes no --csv: leave one out.")
-    logdir = Path(asked.logdir).expanduser()
+    logdir = Path(asked.logdir).expanduser().absolute()
     with quick_start():
         from pgtf import parts as parts
         from pgtf.running.restored import restored_trainer
 
-    trainer = restored_trainer(logdir, asked.gin_file or [], asked.gin_param)
-    with contextlib.closing(trainer):
-        print(_filmed(trainer, asked) if asked.film else _scored(trainer, asked))
+    with command_line.imports_of(asked):
+        trainer = restored_trainer(logdir, asked.gin_file or [], asked.gin_param)
+        with contextlib.closing(trainer):
+            print(_filmed(trainer, asked) if asked.film else _scored(trainer, asked))
 
 
 def _flags() -> flags.FlagValues:

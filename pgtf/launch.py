@@ -20,7 +20,11 @@ from pgtf.errors import ConfigurationError
 
 
 def run(
-    gin_files: list[str], parameters: list[str], logdir: str | None, name: str | None = None
+    gin_files: list[str],
+    parameters: list[str],
+    logdir: str | None,
+    name: str | None = None,
+    command: str | None = None,
 ) -> dict[str, Any]:
     """Trains, and returns the contents of ``summary.json``.
 
@@ -29,6 +33,7 @@ def run(
         parameters: bindings on top of the files.
         logdir: the run folder, or None for a new one.
         name: replaces the description of files and bindings in the name of a new run folder.
+        command: what was typed, for ``command.txt``; None for this call.
 
     Raises:
         ConfigurationError: see its message.
@@ -37,8 +42,8 @@ def run(
     with quick_start():
         from pgtf.starting import train_files
 
-    folder = None if logdir is None else Path(logdir).expanduser()
-    command = f"python -m pgtf.launch {shlex.join(sys.argv[1:])}"
+    folder = None if logdir is None else Path(logdir).expanduser().absolute()
+    command = command or f"pgtf.launch.run({gin_files!r}, {parameters!r}, {logdir!r})"
     return train_files(gin_files, parameters, folder, command, name=name).summary
 
 
@@ -52,12 +57,16 @@ def main(arguments: Sequence[str]) -> int:
     rest = command_line.parse(asked, arguments, __doc__)
     if asked.list is not None:
         own_files = asked.gin_file if asked["gin_file"].present else []
-        list_parts.print_parts([*filter(None, [asked.list]), *rest], own_files, asked.gin_param)
+        names = [*filter(None, [asked.list]), *rest]
+        with command_line.imports_of(asked):
+            list_parts.print_parts(names, own_files, asked.gin_param)
         return 0
     command_line.no_arguments(rest, "--gin_file=… or --gin_param=…")
     if asked.name is not None and asked.logdir:
         raise ConfigurationError("--logdir names the whole run folder: leave out --name.")
-    summary = run(asked.gin_file, asked.gin_param, asked.logdir, asked.name)
+    command = f"python -m pgtf.launch {shlex.join(arguments)}"
+    with command_line.imports_of(asked):
+        summary = run(asked.gin_file, asked.gin_param, asked.logdir, asked.name, command)
     print(_closing(summary))
     number = summary["interrupted"]
     return 128 + signal.Signals[number] if number else 0

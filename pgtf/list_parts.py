@@ -7,7 +7,6 @@ python -m pgtf.list_parts --markdown > docs/bindings.md
 
 import itertools
 import re
-import signal
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -45,8 +44,6 @@ def print_parts(names: Sequence[str], gin_files: Sequence[str], parameters: Sequ
 
     if gin_files or parameters:
         configuration.load(gin_files, parameters)
-    # Ends in silence when ``head`` has read enough.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if names:
         print("\n\n".join(_in_full(part) for part in catalogue.named(names)))
         return
@@ -84,7 +81,8 @@ def main(arguments: Sequence[str]) -> None:
     if asked.markdown:
         print(markdown(), end="")
     else:
-        print_parts(names, asked.gin_file or [], asked.gin_param)
+        with command_line.imports_of(asked):
+            print_parts(names, asked.gin_file or [], asked.gin_param)
 
 
 def _in_short(part: "Part") -> Iterator[str]:

@@ -3,12 +3,17 @@
 import contextlib
 from pathlib import Path
 
+from pgtf.configuration import modules
+from pgtf.configuration.host import check_process
+from pgtf.configuration.modules import Imports
 from pgtf.errors import ConfigurationError
 from pgtf.policies.numpy_policy import NumpyPolicy
 from pgtf.running import policy_files
 
 
-def load_policy(logdir: str | Path, checkpoint: str | int = "last", seed: int = 0) -> NumpyPolicy:
+def load_policy(
+    logdir: str | Path, checkpoint: str | int = "last", seed: int = 0, imports: bool = True
+) -> NumpyPolicy:
     """Returns the policy of a run: ``action = pgtf.load(run.logdir)(observation)``.
 
     It needs neither the environment nor the modules of the run's own parts, reads and changes no
@@ -21,11 +26,14 @@ def load_policy(logdir: str | Path, checkpoint: str | int = "last", seed: int = 
         checkpoint: "last", "best" (of the highest mean return in an evaluation), or the number of
             environment steps of one that was kept.
         seed: which of ``train.num_seeds``, counted from 0.
+        imports: whether a run without policies of its own may import the modules of its parts,
+            which runs their code.
 
     Raises:
         ConfigurationError: the folder holds no run, or none with such a policy.
     """
-    run = Path(logdir).expanduser()
+    run = Path(logdir).expanduser().absolute()
+    check_process()
     if policy_files.holds_policies(run):
         return policy_files.read_policy(run, checkpoint, seed)
     if not (run / "config.gin").exists():
@@ -34,7 +42,8 @@ def load_policy(logdir: str | Path, checkpoint: str | int = "last", seed: int = 
         raise ConfigurationError(
             f"{run} holds no policies by themselves, so only its last checkpoint can be loaded."
         )
-    return _remade(run, seed)
+    with modules.imports(Imports.MADE if imports else Imports.REFUSED):
+        return _remade(run, seed)
 
 
 def _remade(run: Path, seed: int) -> NumpyPolicy:

@@ -3,7 +3,7 @@
 import importlib
 
 import pgtf
-from pgtf.configuration.configuration import register_keras
+from pgtf.configuration import keras_parts
 from pgtf.environments.gym import register_wrappers
 
 for _module in pgtf.exporting_modules():
@@ -11,5 +11,5 @@ for _module in pgtf.exporting_modules():
     if _module.count(".") > 1:
         importlib.import_module(_module)
 
-register_keras()
+keras_parts.register()
 register_wrappers()

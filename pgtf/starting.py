@@ -11,7 +11,9 @@ import numpy as np
 from pgtf import parts as parts
 from pgtf.configuration import configuration, naming
 from pgtf.configuration.configuration import Configuration
+from pgtf.configuration.expectations import refusal
 from pgtf.configuration.isolation import isolated
+from pgtf.configuration.ranges import Seed
 from pgtf.configuration.runtime import runtime
 from pgtf.errors import ConfigurationError
 from pgtf.running.callbacks import Callback
@@ -78,7 +80,7 @@ def train_from_python(
     objects: dict[str, Any] = {"callbacks": tuple(callbacks)} if callbacks else {}
     if evaluation is not UNBOUND:
         objects["evaluation"] = evaluation
-    folder = None if logdir is None else Path(logdir).expanduser()
+    folder = None if logdir is None else Path(logdir).expanduser().absolute()
     if (trainer is None) == (not gin_files):
         raise ConfigurationError(
             "pgtf.train needs either gin files, such as 'a2c.gin', or a trainer, such as"
@@ -159,8 +161,9 @@ def _train_parts(
 
 
 def _seed(seed: int) -> None:
-    if not 0 <= seed < 2**31:
-        raise ConfigurationError(f"train.seed must be from 0 to {2**31 - 1}, not {seed}.")
+    refused = refusal(seed, Seed, in_gin=False)
+    if refused is not None:
+        raise ConfigurationError(f"train.seed {refused}")
     # Initializers draw their seeds when parts are made, before the trainer is built.
     keras.utils.set_random_seed(seed)
 

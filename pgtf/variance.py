@@ -104,7 +104,9 @@ def main(arguments: Sequence[str]) -> None:
     asked = _flags()
     rest = command_line.parse(asked, arguments, __doc__)
     command_line.no_arguments(rest, "--gin_file=… or --run=…")
-    run, logdir = [None if x is None else Path(x).expanduser() for x in (asked.run, asked.logdir)]
+    run, logdir = [
+        None if x is None else Path(x).expanduser().absolute() for x in (asked.run, asked.logdir)
+    ]
     if run is None and logdir is not None and (logdir / "checkpoints").exists():
         raise ConfigurationError(
             f"--logdir={logdir} is where the results go, and holds a run: write --run={logdir} to"
@@ -116,7 +118,8 @@ def main(arguments: Sequence[str]) -> None:
 
     if asked.picture:
         figure.require_matplotlib()
-    results, folder = measure(asked.gin_file, asked.gin_param, run, logdir)
+    with command_line.imports_of(asked):
+        results, folder = measure(asked.gin_file, asked.gin_param, run, logdir)
     report.show(results, console())
     if asked.picture:
         figure.draw(results, folder / "variance.png")

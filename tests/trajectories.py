@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from pgtf.learning.critics import QCritic, VCritic
+from pgtf.learning.critics import Bootstrap, QCritic, VCritic
 from pgtf.learning.fitting import JointLoss, Regression
 from pgtf.learning.learner import Learner
 from pgtf.networks.mlp import MLP
@@ -97,7 +97,9 @@ def table_v(fit: JointLoss | Regression | None = None) -> VCritic:
     return VCritic(MLP(hidden=()), fit)
 
 
-def table_q(fit: JointLoss | Regression | None = None, bootstrap: str = "expected") -> QCritic:
+def table_q(
+    fit: JointLoss | Regression | None = None, bootstrap: Bootstrap = "expected"
+) -> QCritic:
     """Returns a critic with one value for each state and action, once built."""
     return QCritic(MLP(hidden=()), fit, bootstrap)
 

@@ -1,17 +1,17 @@
 """Gin text as data: the bindings and their places, before anything runs."""
 
 import ast
+import contextlib
 import dataclasses
 import difflib
 import re
-import tokenize
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-from gin import config_parser
-
+from pgtf.configuration.gin_text import statements
 from pgtf.errors import ConfigurationError
+
+_DEEPEST = 100  # Includes within includes.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,9 +56,11 @@ def find(file: str) -> Path:
         ConfigurationError: there is none of that name.
     """
     for folder in (Path(), shipped_files()):
-        path = (folder / file).expanduser()
-        if path.is_file():
-            return path
+        # A name may be too long for the system, or of a user it does not know.
+        with contextlib.suppress(OSError, ValueError, RuntimeError):
+            path = (folder / file).expanduser()
+            if path.is_file():
+                return path
     own = sorted(str(path.relative_to(shipped_files())) for path in shipped_files().rglob("*.gin"))
     here = ", ".join(sorted(str(path) for path in Path().glob("*.gin")))
     raise ConfigurationError(
@@ -67,41 +69,99 @@ def find(file: str) -> Path:
     )
 
 
-def read_file(
-    file: str, seen: list[Path] | None = None, _including: Sequence[Path] = ()
-) -> dict[str, Binding]:
-    """Reads the bindings of a gin file and of all its includes; later ones win.
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """What gin text says, that of the files it includes in its place.
+
+    Attributes:
+        bindings: by key, in the order in which they were last bound.
+        imports: the place of each module that is imported.
+        files: the absolute paths of the files that were read.
+    """
+
+    bindings: dict[str, Binding] = dataclasses.field(default_factory=dict)
+    imports: dict[str, str] = dataclasses.field(default_factory=dict)
+    files: list[Path] = dataclasses.field(default_factory=list)
+
+    def add(self, other: "Reading") -> None:
+        """Lets another reading follow; its bindings win."""
+        for key, binding in other.bindings.items():
+            self.bind(binding, key)
+        self.imports.update(other.imports)
+        self.files.extend(path for path in other.files if path not in self.files)
+
+    def bind(self, binding: Binding, key: str) -> None:
+        """Adds a binding, behind all others: a name may have a longer form, and the last wins."""
+        self.bindings.pop(key, None)
+        self.bindings[key] = binding
+
+
+def read_file(file: str, known: dict[Path, Reading] | None = None) -> Reading:
+    """Reads a gin file and all it includes; later bindings win.
 
     Args:
         file: looked up as in ``find``.
-        seen: gets the path of every file that is read.
+        known: files that have been read before, by absolute path; gets those that are read now.
 
     Raises:
         ConfigurationError: a file is missing, cannot be read or is not gin.
     """
-    path = find(file)
-    if path.resolve() in _including:
-        raise ConfigurationError(f"{path} includes itself.")
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from error
-    seen = [] if seen is None else seen
-    seen.append(path.resolve())
-    return _read(text, str(path), True, seen, [*_including, path.resolve()])
+    return _read_file(file, {} if known is None else known, [])
 
 
-def read_text(text: str, source: str) -> dict[str, Binding]:
-    """Reads the bindings of gin text that has no file.
+def read_text(text: str, source: str) -> Reading:
+    """Reads gin text that has no file.
 
     Args:
-        text: one or many bindings.
+        text: one or many statements.
         source: its name in messages.
 
     Raises:
         ConfigurationError: it is not gin.
     """
-    return _read(text, source, False, [], [])
+    return _read(text, source, False, {}, [])
+
+
+def _read_file(file: str, known: dict[Path, Reading], including: list[Path]) -> Reading:
+    path = find(file)
+    resolved = path.resolve()
+    if resolved in including:
+        raise ConfigurationError(f"{path} includes itself.")
+    if len(including) >= _DEEPEST:
+        raise ConfigurationError(f"files include each other more than {_DEEPEST} deep.")
+    # A file may be included from many places, and these again: each is read once.
+    if resolved not in known:
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{path} cannot be read: {error}") from error
+        known[resolved] = _read(text, str(path), True, known, [*including, resolved])
+        known[resolved].files.append(resolved)
+    return known[resolved]
+
+
+def _read(
+    text: str, source: str, in_file: bool, known: dict[Path, Reading], including: list[Path]
+) -> Reading:
+    reading = Reading()
+    for statement in statements(text, source, in_file):
+        line = statement.line if in_file else None
+        binding = Binding(statement.name, statement.value, source, line)
+        if statement.kind == "binding":
+            reading.bind(binding, statement.name)
+        elif statement.kind == "import":
+            reading.imports[statement.name] = binding.place
+        else:
+            try:
+                reading.add(_read_file(statement.name, known, including))
+            except ConfigurationError as error:
+                # Of a long chain of includes the last link tells enough.
+                raise (
+                    error
+                    if " line " in str(error)
+                    else ConfigurationError(f"{source}{f' line {line}' if line else ''}: {error}")
+                ) from error
+    return reading
 
 
 def first_difference(one: str, other: str, ignored: Iterable[str]) -> tuple[str, str, str] | None:
@@ -117,7 +177,7 @@ def first_difference(one: str, other: str, ignored: Iterable[str]) -> tuple[str,
     Returns:
         The first key that differs with its two values, or None.
     """
-    left, right = read_text(one, "one"), read_text(other, "the other")
+    left, right = read_text(one, "one").bindings, read_text(other, "the other").bindings
     for key in sorted({*left, *right} - set(ignored)):
         values = [side[key].value if key in side else "unbound" for side in (left, right)]
         # A macro that one side does not have shows in what it is bound to.
@@ -148,7 +208,7 @@ def hyperparameters(asked: str, operative: str) -> dict[str, bool | float | str]
         asked: gin text, all bindings of files and command line.
         operative: gin text, what was used.
     """
-    bindings = read_text(asked, "configuration")
+    bindings = read_text(asked, "configuration").bindings
     used = used_keys(operative)
     table: dict[str, bool | float | str] = {}
     for key, binding in bindings.items():
@@ -169,7 +229,7 @@ def used_keys(operative: str) -> set[str]:
     A part that is made in a scope, as a macro's reference is, uses bindings without it, too.
     """
     used = set()
-    for key in read_text(operative, "operative configuration"):
+    for key in read_text(operative, "operative configuration").bindings:
         *scopes, selector = short(key).split("/")
         used |= {"/".join([*scopes[i:], selector]) for i in range(len(scopes) + 1)}
     return used
@@ -185,55 +245,3 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Returns a question with the nearest name, to add to a message; empty if none is near."""
     near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
     return f" Did you mean {near[0]!r}?" if near else ""
-
-
-class _AsText(config_parser.ParserDelegate):
-    """Reads references and macros as their text."""
-
-    def configurable_reference(self, scoped_name: str, evaluate: bool) -> Any:
-        return _Text(f"@{scoped_name}{'()' if evaluate else ''}")
-
-    def macro(self, scoped_name: str) -> Any:
-        return _Text(f"%{scoped_name}")
-
-
-class _Text(str):
-    def __repr__(self) -> str:
-        return str(self)
-
-
-def _read(
-    text: str, source: str, in_file: bool, seen: list[Path], including: Sequence[Path]
-) -> dict[str, Binding]:
-    bindings: dict[str, Binding] = {}
-    line: int | None = None
-    try:
-        for statement in config_parser.ConfigParser(text, _AsText()):
-            line = statement.location.line_num if in_file else None
-            if isinstance(statement, config_parser.IncludeStatement):
-                bindings |= read_file(statement.filename, seen, including)
-            elif isinstance(statement, config_parser.BindingStatement):
-                scope = f"{statement.scope}/" if statement.scope else ""
-                argument = f".{statement.arg_name}" if statement.arg_name else ""
-                key = f"{scope}{statement.selector}{argument}"
-                bindings[key] = Binding(key, repr(statement.value), source, line)
-    except ConfigurationError as error:
-        where = f" line {line}" if line else ""
-        raise ConfigurationError(f"{source}{where}: {error}") from error
-    except (SyntaxError, ValueError, tokenize.TokenError) as error:
-        message, line = _syntax_error(error)
-        where = f" line {line}" if line and in_file else ""
-        raise ConfigurationError(f"{source}{where}: {message}") from error
-    return bindings
-
-
-def _syntax_error(error: Exception) -> tuple[str, int | None]:
-    """Returns an explanation of a syntax error in gin text, and its line."""
-    if isinstance(error, tokenize.TokenError):
-        return "a bracket or a quote is not closed.", error.args[1][0] - 1
-    line = getattr(error, "lineno", None)
-    message = getattr(error, "msg", None) or str(error)
-    bare = re.search(r"Failed to parse token '(.+?)'", message)
-    if bare:
-        message = f"{bare[1]} has no meaning here; put text in quotes."
-    return message, line

@@ -1,9 +1,7 @@
-"""gin: registers Keras, finds files, and explains wrong bindings."""
+"""gin: finds files, and explains wrong bindings."""
 
 import copy
 import dataclasses
-import inspect
-import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,21 +9,21 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import gin
-import keras
 
+from pgtf.configuration import gin_values, modules, naming
 from pgtf.configuration import isolation as isolation
-from pgtf.configuration import modules, naming
 from pgtf.configuration import types as binding_types
 from pgtf.configuration.bindings import (
     Binding,
+    Reading,
     did_you_mean,
-    find,
     read_file,
     read_text,
     shipped_files,
     short,
     used_keys,
 )
+from pgtf.configuration.circles import refuse_circles
 from pgtf.errors import ConfigurationError, TrainingError
 
 _LOCATION = re.compile(r"\n? *In (?:file|bindings string).*", re.DOTALL)
@@ -33,30 +31,9 @@ _CALL = re.compile(r"\n *In call to configurable '(?:[\w./]*[./])?(\w+)'")
 
 _REQUIRED = re.compile(r"Required bindings for `(\w+)` not provided in config: \['(\w+)'")
 
+_SHOWN = 200  # Characters of a parameter in messages.
+
 _T = TypeVar("_T")
-
-
-def register_keras() -> None:
-    """Registers Keras optimizers, schedules and initializers with gin under their names.
-
-    gin 0.5 does this in ``gin.tf``, which cannot be imported with this TensorFlow.
-    """
-    for module, base in (
-        (keras.optimizers, keras.optimizers.Optimizer),
-        (keras.optimizers.schedules, keras.optimizers.schedules.LearningRateSchedule),
-        (keras.initializers, keras.initializers.Initializer),
-    ):
-        classes = {
-            item.__name__: item
-            for item in vars(module).values()
-            if inspect.isclass(item) and issubclass(item, base) and item is not base
-        }
-        for name, item in classes.items():
-            if any(part.__name__ == name for part in item.__subclasses__()):
-                continue  # A part of pgtf extends it, such as PolynomialDecay.
-            if name in binding_types.names():  # A part of pgtf has the name, such as Constant.
-                name += base.__name__
-            gin.external_configurable(item, name=name, module=module.__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,30 +85,28 @@ def load(
         ConfigurationError: a file is missing, a binding names something unknown, or a value does
             not have its parameter's type.
     """
-    if str(shipped_files()) not in gin.config._LOCATION_PREFIXES:
-        gin.add_config_file_search_path(str(shipped_files()))
     gin.clear_config()
-    bindings: dict[str, Binding] = {}
-    sources = {parameter: source.format(parameter) for parameter in parameters}
-    seen: list[Path] = []
+    reading, known = Reading(), dict[Path, Reading]()
     for file in files:
-        bindings |= read_file(file, seen)
-    for parameter, place in sources.items():
-        bindings |= read_text(parameter, place)
-    own = [path for path in seen if not path.is_relative_to(shipped_files().resolve())]
+        reading.add(read_file(file, known))
+    for parameter in parameters:
+        shown = parameter if len(parameter) <= _SHOWN else f"{parameter[:_SHOWN]}…"
+        reading.add(read_text(parameter, source.format(shown)))
+    own = [path for path in reading.files if not path.is_relative_to(shipped_files().resolve())]
     folders = modules.put_on_path(own)
-    for file in files:
-        with _explained(file):
-            gin.parse_config_file(str(find(file)))
-    for parameter, place in sources.items():
-        with _explained(place):
-            gin.parse_config(parameter)
-    binding_types.check(bindings)
+    for module, place in reading.imports.items():
+        modules.import_for(place, module)
+        gin.parse_config(f"import {module}")  # Is noted down in the run's ``config.gin``.
+    for key, binding in reading.bindings.items():
+        with _explained(binding.place):
+            gin.parse_config(f"{key} = {binding.value}")
+    binding_types.check(reading.bindings)
+    refuse_circles()
     return Configuration(
         Path(files[0]).stem if files else "default",
-        naming.run_name(files, bindings.values()),
+        naming.run_name(files, reading.bindings.values()),
         modules.note(folders) + gin.config_str(),
-        bindings,
+        reading.bindings,
     )
 
 
@@ -178,41 +153,29 @@ def _own_message(error: Exception) -> str:
 
 
 @contextmanager
-def _explained(source: str) -> Iterator[None]:
-    """Turns gin's errors about text from a source into one sentence."""
-    # gin logs an error for each folder that lacks a file, even if the next folder has it.
-    disabled = logging.root.manager.disable
-    logging.disable(logging.ERROR)
+def _explained(place: str) -> Iterator[None]:
+    """Turns gin's errors about a binding at a place into one sentence."""
     try:
         yield
-    except ConfigurationError:
-        raise
     except KeyError as error:  # Two modules have the name; gin loses the message on the way.
         cause = error.__cause__ or error.__context__ or error
-        raise ConfigurationError(f"{source}: {cause.args[0]}") from error
-    except ModuleNotFoundError as error:
-        message = f"{_explain(str(error), source).rstrip('.')}. {modules.looked_for()}"
-        raise ConfigurationError(message) from error
-    except (ValueError, SyntaxError, OSError, ImportError) as error:
-        raise ConfigurationError(_explain(str(error), source)) from error
-    finally:
-        logging.disable(disabled)
+        raise ConfigurationError(f"{place}: {cause.args[0]}") from error
+    except (ValueError, SyntaxError) as error:
+        raise ConfigurationError(f"{place}: {_explain(str(error))}") from error
 
 
-def _explain(message: str, source: str) -> str:
-    """Adds the place and the nearest name to gin's message."""
+def _explain(message: str) -> str:
+    """Adds the nearest name to gin's message."""
     first = _LOCATION.split(message)[0].strip()
-    where = re.search(r'In file "(.*?)", line (\d+)', message)
-    place = f"{where[1]} line {where[2]}" if where else source
     configurable = re.search(r"[Nn]o configurable matching (?:reference )?'@?([\w./]+)", first)
     if configurable:
         name = configurable[1].split("/")[-1]
-        near = did_you_mean(name.split(".")[-1], binding_types.names())
-        return f"{place}: There is nothing called {name!r} to bind.{near}"
+        near = did_you_mean(name.split(".")[-1], gin_values.names())
+        return f"There is nothing called {name!r} to bind.{near}"
     parameter = re.search(r"Configurable '([\w.]+)' doesn't have a parameter named '(\w+)'", first)
     if parameter:
         selector, name = parameter[1], parameter[2]
         known = list(binding_types.parameters(selector))
         hint = did_you_mean(name, known) or f" It has: {', '.join(known) or 'none'}."
-        return f"{place}: {selector.split('.')[-1]} has no parameter {name!r}.{hint}"
-    return f"{place}: {first}"
+        return f"{selector.split('.')[-1]} has no parameter {name!r}.{hint}"
+    return first

@@ -7,7 +7,10 @@ from pathlib import Path
 import gin
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
 from pgtf.configuration.configuration import bound
+from pgtf.configuration.machine import require_threads
+from pgtf.configuration.ranges import CountOrZero
 from pgtf.configuration.unmade import needs_of
 from pgtf.errors import ConfigurationError
 
@@ -16,9 +19,10 @@ _CONVOLUTION_THREADS = 2  # Pong, A2C, two cores: 1.5 times the steps of one thr
 
 
 @gin.register
+@checked
 def runtime(
-    intra_op_threads: int | None = None,
-    inter_op_threads: int | None = None,
+    intra_op_threads: CountOrZero | None = None,
+    inter_op_threads: CountOrZero | None = None,
     compilation_cache: str | None = None,
 ) -> None:
     """Sets TensorFlow's thread pools and XLA's cache of compiled programs.
@@ -49,8 +53,11 @@ def runtime(
         intra_op_threads = max(1, min(most, useful))
     if inter_op_threads is None:
         inter_op_threads = max(1, threads) + spare
-    if intra_op_threads < 0 or inter_op_threads < 0:
-        raise ConfigurationError("runtime's thread numbers must be 0 or more.")
+    for name, count in (
+        ("intra_op_threads", intra_op_threads),
+        ("inter_op_threads", inter_op_threads),
+    ):
+        require_threads(count, f"runtime.{name} = {count}")
     if intra_op_threads == 1:
         # Otherwise XLA still hands small matrix products to the pool of one thread, and waits.
         _add_flag("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")

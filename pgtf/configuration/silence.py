@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Iterator
 
+from pgtf.configuration.host import check_backend
+
 
 @contextlib.contextmanager
 def silenced_tensorflow() -> Iterator[None]:
@@ -20,7 +22,11 @@ def silenced_tensorflow() -> Iterator[None]:
         yield
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    kept = os.dup(2)
+    try:
+        kept = os.dup(2)
+    except OSError:  # It is closed, and silent.
+        yield
+        return
     # Importing takes seconds; the line is gone when it is done.
     note, erased = (b"Loading TensorFlow\r", b"\x1b[K") if os.isatty(kept) else (b"", b"")
     os.write(kept, note)
@@ -43,6 +49,7 @@ def quick_start() -> Iterator[None]:
     them again and again while they come, and in every full collection of training afterwards, so
     it is off meanwhile and they are frozen in the end. Once TensorFlow is imported nothing is done.
     """
+    check_backend()
     if "tensorflow" in sys.modules:
         yield
         return

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import gin
 
+from pgtf.configuration import gin_values
 from pgtf.configuration import types as binding_types
 
 _SINGLETON = gin.config._REGISTRY.get_match("gin.singleton").wrapped
@@ -45,14 +46,14 @@ class Unmade:
     def __init__(self, reference: Any, scopes: tuple[str, ...] = ()):
         self._scopes = (*scopes, *reference.scopes)
         self._selector = reference.selector
-        self.kind: type = binding_types.made_by(reference.configurable.wrapped)
+        self.kind: type = gin_values.made_by(reference.configurable.wrapped)
 
     def argument(self, name: str, default: Any = None) -> Any:
         """Returns what is bound to a parameter, else its default, else ``default``."""
         with gin.config_scope(list(self._scopes)):
             bound = gin.get_bindings(self._selector, resolve_references=False)
         if name in bound:
-            return binding_types.followed(bound[name])
+            return gin_values.followed(bound[name])
         parameter = binding_types.parameters(self._selector).get(name)
         if parameter is None or parameter.default is inspect.Parameter.empty:
             return default
@@ -89,7 +90,7 @@ def needs_of(key: str) -> Needs:
 
 
 def _unmade(value: Any, scopes: tuple[str, ...]) -> Unmade | None:
-    value = binding_types.followed(value)
+    value = gin_values.followed(value)
     if not isinstance(value, gin.config.ConfigurableReference) or not value.evaluate:
         return None
     if value.configurable.wrapped is _SINGLETON:

@@ -8,11 +8,14 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import gin
 import gymnasium as gym
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.modules import import_for
+from pgtf.configuration.ranges import Count
 from pgtf.configuration.unmade import Needs, Unmade
 from pgtf.environments import mujoco_warnings
 from pgtf.environments.environment import Environment
@@ -22,9 +25,11 @@ from pgtf.environments.learning_wrappers import refuse_learned_statistics
 from pgtf.environments.own_reward import OwnReward
 from pgtf.environments.own_tensorflow import asks_tensorflow
 from pgtf.environments.processes import Processes
+from pgtf.environments.sizes import require_copies, require_vector
 from pgtf.environments.vector import LibraryVector
 from pgtf.errors import ConfigurationError
 
+Vectorization = Literal["auto", "loop", "async", "vector_entry_point"]
 # Text in an error about a missing package, and the extra of pgtf that installs the package.
 _EXTRAS = {
     "[box2d]": "box2d",
@@ -62,24 +67,15 @@ class GymEnvironment(HostedEnvironment):
             cannot be made, a wrapper learns statistics of its own, or a count is not positive.
     """
 
+    @checked
     def __init__(
         self,
         id: str = "CartPole-v1",
-        num_envs: int = 8,
+        num_envs: Count = 8,
         kwargs: Mapping[str, Any] | None = None,
         wrappers: Sequence[Callable[[gym.Env], gym.Env]] = (),
-        vectorization: str = "auto",
+        vectorization: Vectorization = "auto",
     ):
-        if num_envs < 1:
-            raise ConfigurationError(
-                f"GymEnvironment.num_envs (NUM_ENVS) must be at least 1, not {num_envs}."
-            )
-        modes = ("auto", "loop", "async", "vector_entry_point")
-        if vectorization not in modes:
-            raise ConfigurationError(
-                f"GymEnvironment.vectorization must be one of {', '.join(modes)}, not"
-                f" {vectorization!r}."
-            )
         self.kwargs = dict(kwargs or {})
         self.wrappers = tuple(wrappers)
         self._vectorization = vectorization
@@ -106,6 +102,8 @@ class GymEnvironment(HostedEnvironment):
             # With keyword arguments the two implementations may differ.
             alone = not self.kwargs and self.num_envs <= few
             vectorization = "vector_entry_point" if offered and not alone else "loop"
+        if vectorization != "vector_entry_point":
+            require_copies(self.make, self.num_envs, processes=vectorization == "async")
         if vectorization == "loop":
             return EnvironmentLoop([self.make] * self.num_envs)
         if vectorization == "async":
@@ -116,10 +114,14 @@ class GymEnvironment(HostedEnvironment):
                 "GymEnvironment.wrappers wrap single environments, and 'vector_entry_point' has"
                 " none: bind GymEnvironment.vectorization = 'loop'."
             )
-        envs = gym.make_vec(
-            self.name, self.num_envs, vectorization_mode=vectorization, **self.kwargs
-        )
-        return LibraryVector(envs)
+
+        def vector(num_envs: int) -> gym.vector.VectorEnv:
+            return gym.make_vec(
+                self.name, num_envs, vectorization_mode=vectorization, **self.kwargs
+            )
+
+        require_vector(vector, self.num_envs)
+        return LibraryVector(vector(self.num_envs))
 
     def make(self, **kwargs: Any) -> gym.Env:
         """Makes one wrapped copy; ``kwargs`` are added to the bound ones."""
@@ -164,9 +166,10 @@ def register_wrappers() -> None:
 def _imported_spec(id: str) -> gym.envs.registration.EnvSpec:
     """Returns the spec of an id, after importing the module that registers it."""
     module, _, name = id.rpartition(":")
-    module = module or _MODULES.get(id.partition("/")[0], "")
     if module:
-        importlib.import_module(module)
+        import_for(f"{id} (GymEnvironment.id, ENVIRONMENT)", module)
+    elif own := _MODULES.get(id.partition("/")[0]):
+        importlib.import_module(own)
     spec = gym.spec(name)
     if "mujoco" in str(spec.entry_point):
         mujoco_warnings.tell_once()

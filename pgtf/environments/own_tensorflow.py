@@ -13,6 +13,8 @@ from typing import Any
 
 import gymnasium as gym
 
+from pgtf.configuration.modules import permit
+
 _IMPORT = re.compile(r"^\s*(?:import|from)\s+(?:tensorflow|keras|tf_keras)\b", re.MULTILINE)
 _MOST_FILES = 200  # Of a package.
 
@@ -34,9 +36,11 @@ def _sources(id: str) -> Iterator[Path]:
         module = entry.partition(":")[0] if isinstance(entry, str) else entry.__module__
     if not module or module.partition(".")[0] in ("gymnasium", "__main__"):
         return
+    if id.rpartition(":")[0]:
+        permit(f"{id} (GymEnvironment.id, ENVIRONMENT)", module)
     try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError):  # What is wrong with it is said when it is made.
+        spec = importlib.util.find_spec(module)  # Imports the package round it.
+    except (Exception, SystemExit):  # What is wrong with it is said when it is made.
         return
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return

@@ -8,7 +8,8 @@ import keras
 import tensorflow as tf
 
 from pgtf import losses
-from pgtf.errors import ConfigurationError
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import NonNegative, PositiveProbability
 from pgtf.evolution.search import GaussianSearch
 from pgtf.evolution.shaping import centred_ranks
 from pgtf.learning.schedules import Horizon, OverEnvironmentSteps
@@ -58,6 +59,7 @@ class EvolutionStrategy(SearchMethod):
             counts environment steps. Its ``weight_decay`` pulls the mean towards 0, never σ.
     """
 
+    @checked
     def __init__(
         self,
         shaping: Callable[[tf.Tensor], tf.Tensor] | None = centred_ranks,
@@ -114,22 +116,14 @@ class CrossEntropyMethod(SearchMethod):
             narrowing too soon; a number, or a Keras schedule over environment steps.
     """
 
+    @checked
     def __init__(
         self,
-        elite_fraction: float = 0.2,
-        step: float = 1.0,
-        extra_scale: float | keras.optimizers.schedules.LearningRateSchedule = 0.0,
+        elite_fraction: PositiveProbability = 0.2,
+        step: PositiveProbability = 1.0,
+        extra_scale: NonNegative | keras.optimizers.schedules.LearningRateSchedule = 0.0,
     ):
         super().__init__()
-        for name, value in (("elite_fraction", elite_fraction), ("step", step)):
-            if not 0.0 < value <= 1.0:
-                raise ConfigurationError(
-                    f"CrossEntropyMethod.{name} must be above 0 and at most 1, not {value}."
-                )
-        if not callable(extra_scale) and extra_scale < 0:
-            raise ConfigurationError(
-                f"CrossEntropyMethod.extra_scale must be at least 0, not {extra_scale}."
-            )
         self.elite_fraction = elite_fraction
         self.step = step
         self.extra_scale = extra_scale

@@ -8,11 +8,9 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from pgtf.errors import ConfigurationError
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Positive
 from pgtf.policies.gaussian import Normal
-
-_COVARIANCES = ("isotropic", "diagonal")
-_SCALES = ("fixed", "learned")
 
 
 @gin.register
@@ -32,25 +30,14 @@ class GaussianSearch(tf.Module):
     mean: keras.Variable
     log_scale: keras.Variable
 
+    @checked
     def __init__(
         self,
         covariance: Literal["isotropic", "diagonal"] = "isotropic",
         scale: Literal["fixed", "learned"] = "fixed",
-        initial_scale: float = 0.05,
+        initial_scale: Positive = 0.05,
     ):
         super().__init__()
-        for name, value, choices in (
-            ("covariance", covariance, _COVARIANCES),
-            ("scale", scale, _SCALES),
-        ):
-            if value not in choices:
-                raise ConfigurationError(
-                    f"GaussianSearch.{name} must be one of {', '.join(choices)}, not {value!r}."
-                )
-        if initial_scale <= 0:
-            raise ConfigurationError(
-                f"GaussianSearch.initial_scale must be positive, not {initial_scale}."
-            )
         self.covariance = covariance
         self.scale = scale
         self.initial_scale = initial_scale

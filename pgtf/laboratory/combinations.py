@@ -4,11 +4,13 @@ from collections.abc import Iterable, Sequence
 
 import gin
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Probability
 from pgtf.errors import ConfigurationError
 from pgtf.learning.baselines import Baseline, Constant, StateValue, TimeDependent
 from pgtf.learning.critics import Critic, VCritic
 from pgtf.learning.estimators import LambdaReturn, MonteCarlo, NStep, ReturnEstimator, WholeReturn
-from pgtf.learning.objective import REDUCTIONS
+from pgtf.learning.objective import Reduction
 
 
 @gin.register
@@ -27,14 +29,15 @@ class Combination:
         curve: the curve of the picture that this point belongs to, such as 'n' or 'λ'.
     """
 
+    @checked
     def __init__(
         self,
         name: str,
         baseline: Baseline | None = None,
         critic: Critic | None = None,
         returns: ReturnEstimator | None = None,
-        discount: float | None = None,
-        reduction: str | None = None,
+        discount: Probability | None = None,
+        reduction: Reduction | None = None,
         curve: str | None = None,
     ):
         self.name = name
@@ -48,15 +51,6 @@ class Combination:
             raise ConfigurationError(
                 f"Combination {name!r}: {type(self.returns).__name__} bootstraps from a critic, and"
                 " there is none: bind Combination.critic = @VCritic()."
-            )
-        if discount is not None and not 0.0 <= discount <= 1.0:
-            raise ConfigurationError(
-                f"Combination.discount must be in [0, 1], not {discount} (in {name!r})."
-            )
-        if reduction is not None and reduction not in REDUCTIONS:
-            raise ConfigurationError(
-                f"Combination.reduction must be one of {', '.join(REDUCTIONS)}, not {reduction!r}"
-                f" (in {name!r})."
             )
 
 
@@ -78,6 +72,7 @@ def unbiased(combinations: Iterable[Combination]) -> list[Combination]:
 
 
 @gin.register
+@checked
 def lecture_combinations(
     steps: Sequence[int | None] = (1, 5, 20, None),
     lambdas: Sequence[float] = (0.0, 0.5, 0.9, 0.95, 1.0),

@@ -2,12 +2,14 @@
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import gin
 import numpy as np
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count, Range
 from pgtf.environments.environment import Environment
 from pgtf.errors import ConfigurationError
 from pgtf.graph.compilation import Compilation
@@ -21,7 +23,7 @@ from pgtf.laboratory.signals import Signal, Signals
 from pgtf.laboratory.value_fit import ValueFit
 from pgtf.learning.gradient_rows import influences
 from pgtf.learning.learner import Learner
-from pgtf.learning.objective import REDUCTIONS
+from pgtf.learning.objective import Reduction
 
 _SEED = 0x7A12
 
@@ -76,36 +78,22 @@ class VarianceLaboratory:
         ConfigurationError: a number is out of range.
     """
 
+    @checked
     def __init__(
         self,
         combinations: Sequence[Combination] | None = None,
-        num_trajectories: int = 256,
-        max_steps: int = 10_000,
-        reduction: str = "sum_over_time",
+        num_trajectories: Annotated[int, Range(4)] = 256,
+        max_steps: Count = 10_000,
+        reduction: Reduction = "sum_over_time",
         fit: ValueFit | None = None,
-        batch_sizes: Sequence[int] = (1, 2, 4, 8, 16, 32),
-        resamples: int = 1000,
-        confidence: float = 0.95,
+        batch_sizes: Sequence[Count] = (1, 2, 4, 8, 16, 32),
+        resamples: Count = 1000,
+        confidence: Annotated[float, Range(0.0, 1.0, above=True, below=True)] = 0.95,
         jit_compile: bool = True,
     ):
-        if num_trajectories < 4 or num_trajectories % 2:
+        if num_trajectories % 2:
             raise ConfigurationError(
-                "VarianceLaboratory.num_trajectories must be even and at least 4, not"
-                f" {num_trajectories}."
-            )
-        for name, number in (("max_steps", max_steps), ("resamples", resamples)):
-            if number < 1:
-                raise ConfigurationError(
-                    f"VarianceLaboratory.{name} must be at least 1, not {number}."
-                )
-        if not 0.0 < confidence < 1.0:
-            raise ConfigurationError(
-                f"VarianceLaboratory.confidence must be between 0 and 1, not {confidence}."
-            )
-        if reduction not in REDUCTIONS:
-            raise ConfigurationError(
-                f"VarianceLaboratory.reduction must be one of {', '.join(REDUCTIONS)}, not"
-                f" {reduction!r}."
+                f"VarianceLaboratory.num_trajectories must be even, not {num_trajectories}."
             )
         if any(not 1 <= size <= num_trajectories // 4 for size in batch_sizes):
             raise ConfigurationError(

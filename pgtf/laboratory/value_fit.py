@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pgtf.errors import ConfigurationError
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count, Positive
 from pgtf.learning.critics import Critic
 from pgtf.learning.targets import Batch
 from pgtf.losses import value_loss
@@ -24,10 +25,10 @@ class ValueFit:
         learning_rate: Adam's at the start; it falls to 0 along a cosine.
     """
 
-    def __init__(self, num_steps: int = 2000, batch_size: int = 256, learning_rate: float = 3e-3):
-        for name, number in (("num_steps", num_steps), ("batch_size", batch_size)):
-            if number < 1:
-                raise ConfigurationError(f"ValueFit.{name} must be at least 1, not {number}.")
+    @checked
+    def __init__(
+        self, num_steps: Count = 2000, batch_size: Count = 256, learning_rate: Positive = 3e-3
+    ):
         self.num_steps = num_steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate

@@ -7,6 +7,9 @@ import gymnasium as gym
 import keras
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.machine import require_memory
+from pgtf.configuration.ranges import Count, ProbabilityBelowOne
 from pgtf.errors import ConfigurationError
 from pgtf.learning.critics import Critic, Estimates, VCritic
 from pgtf.learning.fitting import JointLoss, Regression
@@ -68,10 +71,9 @@ class Constant(Baseline):
         decay: weight of the past in each update; the start is bias-corrected, as in Adam.
     """
 
-    def __init__(self, decay: float = 0.9):
+    @checked
+    def __init__(self, decay: ProbabilityBelowOne = 0.9):
         super().__init__()
-        if not 0.0 <= decay < 1.0:
-            raise ConfigurationError(f"Constant.decay must be in [0, 1), not {decay}.")
         self.decay = decay
 
     def build(
@@ -110,12 +112,9 @@ class TimeDependent(Baseline):
         decay: weight of the past in each update, for the steps that the batch reached.
     """
 
-    def __init__(self, max_time: int = 1000, decay: float = 0.9):
+    @checked
+    def __init__(self, max_time: Count = 1000, decay: ProbabilityBelowOne = 0.9):
         super().__init__()
-        if max_time < 1:
-            raise ConfigurationError(f"TimeDependent.max_time must be at least 1, not {max_time}.")
-        if not 0.0 <= decay < 1.0:
-            raise ConfigurationError(f"TimeDependent.decay must be in [0, 1), not {decay}.")
         self.max_time = max_time
         self.decay = decay
 
@@ -125,6 +124,7 @@ class TimeDependent(Baseline):
         """Makes the table of running means."""
         del observation_space, action_space, critic
         shape = (self.max_time,)
+        require_memory(8 * self.max_time, f"TimeDependent.max_time = {self.max_time}")
         self.mean = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="mean")
         self.weight = self.add_weight(
             shape=shape, initializer="zeros", trainable=False, name="weight"
@@ -166,6 +166,7 @@ class StateValue(Baseline):
         fit: how its own network is fitted to the returns; ``JointLoss`` when unbound.
     """
 
+    @checked
     def __init__(
         self,
         network: Network | keras.Model | None = None,

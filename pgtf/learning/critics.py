@@ -1,7 +1,7 @@
 """Critics: estimates of the return that the policy gradient uses in place of sampled rewards."""
 
 import abc
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import gin
 import gymnasium as gym
@@ -9,6 +9,8 @@ import keras
 import tensorflow as tf
 from gymnasium import spaces
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count
 from pgtf.errors import ConfigurationError
 from pgtf.learning.fitting import JointLoss, Regression
 from pgtf.learning.targets import Batch
@@ -18,6 +20,8 @@ from pgtf.networks.network import Network
 from pgtf.policies.decision import Actor
 from pgtf.spaces import bounded
 from pgtf.trajectory import Trajectory
+
+Bootstrap = Literal["expected", "sampled"]
 
 
 class Estimates(NamedTuple):
@@ -45,6 +49,7 @@ class Critic(keras.Layer):
 
     values_actions: bool = False
 
+    @checked
     def __init__(
         self,
         network: Network | keras.Model | None = None,
@@ -175,20 +180,15 @@ class QCritic(Critic):
 
     values_actions = True
 
+    @checked
     def __init__(
         self,
         network: Network | keras.Model | None = None,
         fit: JointLoss | Regression | None = None,
-        bootstrap: str = "expected",
-        num_samples: int = 8,
+        bootstrap: Bootstrap = "expected",
+        num_samples: Count = 8,
     ):
         super().__init__(network, fit)
-        if bootstrap not in ("expected", "sampled"):
-            raise ConfigurationError(
-                f"QCritic.bootstrap must be 'expected' or 'sampled', not {bootstrap!r}."
-            )
-        if num_samples < 1:
-            raise ConfigurationError(f"QCritic.num_samples must be at least 1, not {num_samples}.")
         self.bootstrap = bootstrap
         self.num_samples = num_samples
 

@@ -6,6 +6,8 @@ import gin
 import numpy as np
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count
 from pgtf.errors import ConfigurationError
 from pgtf.learning.gradient_rows import column_gradients, influences
 from pgtf.learning.targets import Targets
@@ -33,9 +35,8 @@ class GradientVariance:
         every: updates between two measurements. One costs two more passes through the policy.
     """
 
-    def __init__(self, every: int = 20):
-        if every < 1:
-            raise ConfigurationError(f"GradientVariance.every must be at least 1, not {every}.")
+    @checked
+    def __init__(self, every: Count = 20):
         self.every = every
 
     def measure(

@@ -4,6 +4,8 @@ import gin
 import tensorflow as tf
 from keras.optimizers.schedules import LearningRateSchedule
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import NonNegative
 from pgtf.learning.schedules import Horizon, Scheduled
 
 
@@ -15,7 +17,8 @@ class EntropyBonus:
         coefficient: β; a number or scalar, or a Keras schedule over environment steps.
     """
 
-    def __init__(self, coefficient: float | LearningRateSchedule = 0.01):
+    @checked
+    def __init__(self, coefficient: NonNegative | LearningRateSchedule = 0.01):
         self._coefficient = Scheduled(coefficient)
 
     def build(self, horizon: Horizon) -> None:

@@ -6,6 +6,8 @@ import gin
 import tensorflow as tf
 
 from pgtf import losses
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count, Positive
 from pgtf.errors import ConfigurationError
 from pgtf.graph.scan import scan_while
 from pgtf.learning import minibatches
@@ -66,19 +68,15 @@ class Epochs(Optimization):
 
     uses_behaviour = True
 
+    @checked
     def __init__(
         self,
-        num_epochs: int = 4,
-        num_minibatches: int = 4,
+        num_epochs: Count = 4,
+        num_minibatches: Count = 4,
         recompute_targets: bool = False,
         normalize_advantages: bool = True,
-        max_kl: float | None = None,
+        max_kl: Positive | None = None,
     ):
-        for name, number in (("num_epochs", num_epochs), ("num_minibatches", num_minibatches)):
-            if number < 1:
-                raise ConfigurationError(f"Epochs.{name} must be at least 1, not {number}.")
-        if max_kl is not None and not max_kl > 0:
-            raise ConfigurationError(f"Epochs.max_kl must be positive or None, not {max_kl}.")
         self.num_epochs = num_epochs
         self.num_minibatches = num_minibatches
         self.recompute_targets = recompute_targets

@@ -6,6 +6,8 @@ import gin
 import tensorflow as tf
 
 from pgtf import returns
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count, Positive, Probability
 from pgtf.errors import ConfigurationError
 from pgtf.learning.critics import Critic
 from pgtf.learning.surrogates import Surrogate
@@ -71,9 +73,8 @@ class LambdaReturn(ReturnEstimator):
         lambda_: λ in [0, 1]; 1 bootstraps at the end of the rollout only (A2C, A3C).
     """
 
-    def __init__(self, lambda_: float = 1.0):
-        if not 0.0 <= lambda_ <= 1.0:
-            raise ConfigurationError(f"LambdaReturn.lambda_ must be in [0, 1], not {lambda_}.")
+    @checked
+    def __init__(self, lambda_: Probability = 1.0):
         self.lambda_ = lambda_
 
     def __call__(
@@ -104,9 +105,8 @@ class NStep(ReturnEstimator):
         n: rewards that are summed before bootstrapping; fewer at the end of a rollout.
     """
 
-    def __init__(self, n: int = 5):
-        if n < 1:
-            raise ConfigurationError(f"NStep.n must be at least 1, not {n}.")
+    @checked
+    def __init__(self, n: Count = 5):
         self.n = n
 
     def __call__(
@@ -205,14 +205,13 @@ class VTrace(ReturnEstimator):
 
     uses_behaviour = True
 
+    @checked
     def __init__(
-        self, rho_bar: float | None = 1.0, c_bar: float | None = 1.0, lambda_: float = 1.0
+        self,
+        rho_bar: Positive | None = 1.0,
+        c_bar: Positive | None = 1.0,
+        lambda_: Probability = 1.0,
     ):
-        for name, bound in (("rho_bar", rho_bar), ("c_bar", c_bar)):
-            if bound is not None and not bound > 0:
-                raise ConfigurationError(f"VTrace.{name} must be positive or None, not {bound}.")
-        if not 0.0 <= lambda_ <= 1.0:
-            raise ConfigurationError(f"VTrace.lambda_ must be in [0, 1], not {lambda_}.")
         self.rho_bar = rho_bar
         self.c_bar = c_bar
         self.lambda_ = lambda_

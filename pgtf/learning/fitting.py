@@ -7,7 +7,8 @@ import gin
 import keras
 import tensorflow as tf
 
-from pgtf.errors import ConfigurationError
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count, NonNegative, Positive
 from pgtf.losses import clipped_value_loss, value_loss
 
 
@@ -27,9 +28,8 @@ class JointLoss:
 
     joint: Literal[True] = True
 
-    def __init__(self, weight: float = 0.5, clip: float | None = None):
-        if clip is not None and not clip > 0:
-            raise ConfigurationError(f"JointLoss.clip must be positive or None, not {clip}.")
+    @checked
+    def __init__(self, weight: NonNegative = 0.5, clip: Positive | None = None):
         self.weight = weight
         self.clip = clip
 
@@ -70,17 +70,14 @@ class Regression(tf.Module):
 
     joint: Literal[False] = False
 
+    @checked
     def __init__(
         self,
         optimizer: keras.optimizers.Optimizer | None = None,
-        num_steps: int = 10,
-        proximal: float = 0.0,
+        num_steps: Count = 10,
+        proximal: NonNegative = 0.0,
     ):
         super().__init__()
-        if num_steps < 1:
-            raise ConfigurationError(f"Regression.num_steps must be at least 1, not {num_steps}.")
-        if proximal < 0:
-            raise ConfigurationError(f"Regression.proximal must be at least 0, not {proximal}.")
         self.optimizer = optimizer or keras.optimizers.Adam(1e-3)
         self.num_steps = num_steps
         self.proximal = proximal

@@ -9,6 +9,8 @@ import keras
 import tensorflow as tf
 
 from pgtf import losses
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Positive, Probability
 from pgtf.errors import ConfigurationError
 from pgtf.learning import variables
 from pgtf.learning.baselines import Baseline
@@ -17,7 +19,7 @@ from pgtf.learning.diagnostics import GradientVariance
 from pgtf.learning.entropy import EntropyBonus
 from pgtf.learning.estimators import LambdaReturn, MonteCarlo, ReturnEstimator
 from pgtf.learning.fitting import Regression
-from pgtf.learning.objective import REDUCTIONS, Objective
+from pgtf.learning.objective import Objective, Reduction
 from pgtf.learning.optimization import OneUpdate, Optimization
 from pgtf.learning.schedules import Horizon, OverEnvironmentSteps
 from pgtf.learning.surrogates import ScoreFunction, Surrogate
@@ -61,6 +63,7 @@ class Learner(tf.Module):
         horizon: how much of the run is over.
     """
 
+    @checked
     def __init__(
         self,
         policy: Policy | None = None,
@@ -69,30 +72,16 @@ class Learner(tf.Module):
         returns: ReturnEstimator | None = None,
         entropy_bonus: EntropyBonus | None = None,
         optimizer: keras.optimizers.Optimizer | None = None,
-        discount: float = 0.99,
-        max_gradient_norm: float | None = 0.5,
-        reduction: str = "mean_over_steps",
-        reward_scale: float = 1.0,
-        reward_bound: float | None = None,
+        discount: Probability = 0.99,
+        max_gradient_norm: Positive | None = 0.5,
+        reduction: Reduction = "mean_over_steps",
+        reward_scale: Positive = 1.0,
+        reward_bound: Positive | None = None,
         gradient_variance: GradientVariance | None = None,
         surrogate: Surrogate | None = None,
         optimization: Optimization | None = None,
     ):
         super().__init__()
-        if not 0.0 <= discount <= 1.0:
-            raise ConfigurationError(f"Learner.discount must be in [0, 1], not {discount}.")
-        if max_gradient_norm is not None and max_gradient_norm <= 0:
-            raise ConfigurationError(
-                f"Learner.max_gradient_norm must be positive or None, not {max_gradient_norm}."
-            )
-        if reward_bound is not None and reward_bound <= 0:
-            raise ConfigurationError(
-                f"Learner.reward_bound must be positive or None, not {reward_bound}."
-            )
-        if reduction not in REDUCTIONS:
-            raise ConfigurationError(
-                f"Learner.reduction must be one of {', '.join(REDUCTIONS)}, not {reduction!r}."
-            )
         self.policy = policy or Policy()
         self.critic = critic
         self.baseline = baseline

@@ -1,11 +1,12 @@
 """The objective: policy, critic, baseline, returns, surrogate and entropy bonus make one loss."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import tensorflow as tf
 
 from pgtf import losses
+from pgtf.configuration.machine import require_memory
 from pgtf.learning.baselines import Baseline
 from pgtf.learning.critics import Critic, Estimates
 from pgtf.learning.entropy import EntropyBonus
@@ -16,7 +17,7 @@ from pgtf.losses import Scalars
 from pgtf.policies.decision import Actor
 from pgtf.trajectory import Trajectory, known
 
-REDUCTIONS = ("mean_over_steps", "sum_over_time")
+Reduction = Literal["mean_over_steps", "sum_over_time"]
 
 
 class ForwardPass(NamedTuple):
@@ -62,7 +63,7 @@ class Objective:
         surrogate: turns log-probs and advantages into the policy's loss.
         entropy_bonus: β; None for none.
         discount: γ.
-        reduction: one of ``REDUCTIONS``, of every term of the loss.
+        reduction: a ``Reduction``, of every term of the loss.
         reward_scale: factor of the rewards that are learned from.
         reward_bound: rewards are clipped to ± this, after scaling; None for no clipping.
         steps: scalar int64, environment steps so far; schedules go by it.
@@ -91,6 +92,10 @@ class Objective:
 
         A network that both use is evaluated once.
         """
+        if trajectory.reward.shape.is_fully_defined():
+            steps, copies = trajectory.reward.shape
+            size = 4 * self.policy.network.num_features * steps * copies
+            require_memory(size, f"Learning from {steps} steps of {copies} environments")
         features = None
         if self.critic is not None and self.critic.network is self.policy.network:
             features = self.policy.network.unroll(

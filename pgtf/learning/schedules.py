@@ -7,6 +7,9 @@ import keras
 import tensorflow as tf
 from keras.optimizers.schedules import LearningRateSchedule
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count, NonNegative, Positive
+
 _ENDLESS = tf.int64.max
 
 
@@ -148,12 +151,13 @@ class PolynomialDecay(keras.optimizers.schedules.PolynomialDecay):
         name: of the schedule.
     """
 
+    @checked
     def __init__(
         self,
-        initial_learning_rate: float,
-        decay_steps: int | None = None,
-        end_learning_rate: float = 0.0001,
-        power: float = 1.0,
+        initial_learning_rate: NonNegative,
+        decay_steps: Count | None = None,
+        end_learning_rate: NonNegative = 0.0001,
+        power: Positive = 1.0,
         cycle: bool = False,
         name: str = "PolynomialDecay",
     ):

@@ -9,7 +9,8 @@ import tensorflow as tf
 from keras.optimizers.schedules import LearningRateSchedule
 
 from pgtf import losses
-from pgtf.errors import ConfigurationError
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Positive
 from pgtf.learning.schedules import Horizon, Scheduled
 from pgtf.losses import Scalars
 
@@ -81,11 +82,8 @@ class ImportanceWeighted(Surrogate):
 
     uses_behaviour = True
 
-    def __init__(self, max_ratio: float | None = 1.0):
-        if max_ratio is not None and not max_ratio > 0:
-            raise ConfigurationError(
-                f"ImportanceWeighted.max_ratio must be positive or None, not {max_ratio}."
-            )
+    @checked
+    def __init__(self, max_ratio: Positive | None = 1.0):
         self.max_ratio = max_ratio
 
     def __call__(
@@ -114,9 +112,8 @@ class ClippedSurrogate(Surrogate):
 
     uses_behaviour = True
 
-    def __init__(self, clip: float | LearningRateSchedule = 0.2):
-        if not callable(clip) and not clip > 0:
-            raise ConfigurationError(f"ClippedSurrogate.clip must be positive, not {clip}.")
+    @checked
+    def __init__(self, clip: Positive | LearningRateSchedule = 0.2):
         self._schedule = Scheduled(clip)
         self._clip: Any = clip
 

@@ -10,6 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.machine import require_memory
+from pgtf.configuration.ranges import Count, NonNegative
 from pgtf.configuration.unmade import Needs, Unmade
 from pgtf.errors import ConfigurationError
 from pgtf.networks.network import Network
@@ -34,11 +37,12 @@ class AtariNetwork(Network):
         gain: of the orthogonal initialisation of all layers; √2 suits ReLU.
     """
 
+    @checked
     def __init__(
         self,
-        convolutions: Sequence[Sequence[int]] = ((16, 8, 4), (32, 4, 2)),
-        units: int = 256,
-        gain: float = float(np.sqrt(2.0)),
+        convolutions: Sequence[tuple[Count, Count, Count]] = ((16, 8, 4), (32, 4, 2)),
+        units: Count = 256,
+        gain: NonNegative = 2.0**0.5,
     ):
         super().__init__()
         self.convolutions = tuple(tuple(layer) for layer in convolutions)
@@ -79,6 +83,9 @@ class AtariNetwork(Network):
                     f"AtariNetwork.convolutions shrink images of {space.shape} to nothing: bind"
                     " smaller kernels or strides."
                 )
+            require_memory(
+                4 * size**2 * channels * filters, f"AtariNetwork.convolutions = {self.convolutions}"
+            )
             layer = keras.layers.Conv2D(
                 filters,
                 size,
@@ -89,12 +96,14 @@ class AtariNetwork(Network):
             layer.build((None, None, None, channels))
             self.layers.append(layer)
             channels = filters
+        inputs = math.prod(sides) * channels
+        require_memory(4 * inputs * self.units, f"AtariNetwork.units = {self.units}")
         self.dense = keras.layers.Dense(
             self.units,
             activation="relu",
             kernel_initializer=keras.initializers.Orthogonal(self.gain),
         )
-        self.dense.build((None, math.prod(sides) * channels))
+        self.dense.build((None, inputs))
         self.num_features = self.units
 
     def features(self, element: Any) -> tf.Tensor:

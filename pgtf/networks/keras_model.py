@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 from gymnasium import spaces
 
+from pgtf.configuration.checked import checked
 from pgtf.errors import ConfigurationError
 from pgtf.networks.network import Network
 from pgtf.spaces import features as encoded
@@ -34,6 +35,7 @@ class KerasNetwork(Network):
         model: a functional or sequential model, a subclass of ``keras.Model``, or one layer.
     """
 
+    @checked
     def __init__(self, model: keras.Model):
         super().__init__()
         self.model = model

@@ -1,15 +1,18 @@
 """Dense layers over any input."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import gin
 import gymnasium as gym
 import keras
-import numpy as np
 import tensorflow as tf
 
 from pgtf import spaces
+from pgtf.configuration.checked import checked
+from pgtf.configuration.machine import require_memory
+from pgtf.configuration.ranges import Count, NonNegative
 from pgtf.errors import ConfigurationError
 from pgtf.networks.network import Network
 from pgtf.networks.normalization import RunningNormalization
@@ -26,11 +29,12 @@ class MLP(Network):
         normalization: standardises the input, or None.
     """
 
+    @checked
     def __init__(
         self,
-        hidden: Sequence[int] = (64, 64),
+        hidden: Sequence[Count] = (64, 64),
         activation: str = "tanh",
-        gain: float = float(np.sqrt(2.0)),
+        gain: NonNegative = 2.0**0.5,
         normalization: RunningNormalization | None = None,
     ):
         super().__init__()
@@ -46,12 +50,13 @@ class MLP(Network):
 
     def build(self, space: gym.Space) -> None:
         """Takes any supported space; see ``Network.build``."""
-        if any(units < 1 for units in self.hidden):
-            raise ConfigurationError(f"MLP.hidden must hold positive counts, not {self.hidden}.")
         self.space = space
         self.num_features = spaces.num_features(space)
         if self.normalization is not None and not self.normalization.built:
             self.normalization.build(self.num_features)
+        widths = [self.num_features, *self.hidden]
+        weights = sum((rows + 1) * columns for rows, columns in itertools.pairwise(widths))
+        require_memory(4 * weights, f"MLP.hidden = {self.hidden}")
         self.dense = []
         for units in self.hidden:
             layer = keras.layers.Dense(

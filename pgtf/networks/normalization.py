@@ -4,6 +4,9 @@ import gin
 import keras
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Positive
+
 
 @gin.register
 class RunningNormalization(keras.Layer):
@@ -18,7 +21,8 @@ class RunningNormalization(keras.Layer):
         epsilon: added to the variance.
     """
 
-    def __init__(self, clip: float = 10.0, epsilon: float = 1e-8):
+    @checked
+    def __init__(self, clip: Positive = 10.0, epsilon: Positive = 1e-8):
         super().__init__()
         self.clip = clip
         self.epsilon = epsilon

@@ -7,6 +7,8 @@ import gymnasium as gym
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import NonNegative
 from pgtf.graph.stateless import uniform
 from pgtf.policies.head import Head
 from pgtf.policies.output import Output
@@ -37,7 +39,8 @@ class Bernoulli(Head, serves=gym.spaces.MultiBinary):
         gain: of the orthogonal initialisation of the logits; 0 starts with fair coins.
     """
 
-    def __init__(self, gain: float = 0.01) -> None:
+    @checked
+    def __init__(self, gain: NonNegative = 0.01) -> None:
         super().__init__()
         self.gain = gain
 

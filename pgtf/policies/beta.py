@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import NonNegative
 from pgtf.graph.stateless import normal, uniform
 from pgtf.policies.bounds import Bounds
 from pgtf.policies.head import Head
@@ -103,7 +105,8 @@ class Beta(Head):
         gain: of the orthogonal initialisation of the concentrations.
     """
 
-    def __init__(self, gain: float = 0.01) -> None:
+    @checked
+    def __init__(self, gain: NonNegative = 0.01) -> None:
         super().__init__()
         self.gain = gain
 

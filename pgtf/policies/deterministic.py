@@ -6,6 +6,8 @@ import gin
 import gymnasium as gym
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import NonNegative
 from pgtf.errors import ConfigurationError
 from pgtf.policies.head import Head
 from pgtf.policies.output import Output
@@ -57,7 +59,8 @@ class Deterministic(Head):
 
     has_score = False
 
-    def __init__(self, gain: float = 0.01) -> None:
+    @checked
+    def __init__(self, gain: NonNegative = 0.01) -> None:
         super().__init__()
         self.gain = gain
 

@@ -1,7 +1,7 @@
 """The Gaussian policy over continuous actions."""
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import gin
 import gymnasium as gym
@@ -9,12 +9,13 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import NonNegative, Positive
 from pgtf.errors import ConfigurationError
 from pgtf.graph.stateless import normal
 from pgtf.policies.head import Head
 from pgtf.policies.output import Output
 
-_SCALES = ("fixed", "learned", "state_dependent")
 # The least standard deviation of the state-dependent scale: softplus underflows to 0.
 _LEAST_SCALE = 1e-3
 
@@ -50,8 +51,12 @@ class Gaussian(Head, serves=gym.spaces.Box):
 
     has_scale = True
 
+    @checked
     def __init__(
-        self, scale: str = "learned", initial_scale: float = 1.0, gain: float = 0.01
+        self,
+        scale: Literal["fixed", "learned", "state_dependent"] = "learned",
+        initial_scale: Positive = 1.0,
+        gain: NonNegative = 0.01,
     ) -> None:
         super().__init__()
         self.scale = scale
@@ -63,11 +68,6 @@ class Gaussian(Head, serves=gym.spaces.Box):
         if not isinstance(action_space, gym.spaces.Box):
             raise self.refusal("a Box action space", action_space)
         name = type(self).__name__
-        if self.scale not in _SCALES:
-            raise ConfigurationError(
-                f"{name}.scale is {self.scale!r}: bind it to {', '.join(map(repr, _SCALES[:-1]))} "
-                f"or {_SCALES[-1]!r}."
-            )
         least = _LEAST_SCALE if self.scale == "state_dependent" else 0.0
         if not self.initial_scale > least:
             raise ConfigurationError(

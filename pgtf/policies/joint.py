@@ -9,6 +9,7 @@ import gymnasium as gym
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from pgtf.configuration.checked import checked
 from pgtf.errors import ConfigurationError
 from pgtf.policies.head import Head, default_head
 
@@ -65,6 +66,7 @@ class Joint(Head):
             each part; a part without a head gets the default of its space.
     """
 
+    @checked
     def __init__(self, heads: Mapping[str, Head] | Sequence[Head | None] = ()) -> None:
         super().__init__()
         named = heads.items() if isinstance(heads, Mapping) else enumerate(heads)

@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import NonNegative
 from pgtf.policies.categorical import Categorical
 from pgtf.policies.head import Head
 from pgtf.policies.output import Output
@@ -27,7 +29,8 @@ class MultiSoftmax(Head, serves=gym.spaces.MultiDiscrete):
         gain: of the orthogonal initialisation of the preferences; 0 starts uniform.
     """
 
-    def __init__(self, gain: float = 0.01) -> None:
+    @checked
+    def __init__(self, gain: NonNegative = 0.01) -> None:
         super().__init__()
         self.gain = gain
 

@@ -7,6 +7,7 @@ import gymnasium as gym
 import keras
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
 from pgtf.networks.keras_model import as_network
 from pgtf.networks.mlp import MLP
 from pgtf.networks.network import Network
@@ -28,6 +29,7 @@ class Policy(Actor, keras.Layer):
 
     head: Head
 
+    @checked
     def __init__(self, network: Network | keras.Model | None = None, head: Head | None = None):
         super().__init__()
         self.network = MLP() if network is None else as_network(network)

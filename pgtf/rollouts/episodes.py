@@ -5,6 +5,8 @@ from typing import Any
 import gin
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count
 from pgtf.environments.environment import Environment
 from pgtf.errors import ConfigurationError
 from pgtf.graph.scan import scan_while
@@ -15,6 +17,7 @@ from pgtf.rollouts.unroll import (
     Finished,
     Played,
     assembled,
+    require_rows,
     reset,
     slim,
     start,
@@ -36,10 +39,8 @@ class Episodes:
             returns leave out the episodes that are unfinished then.
     """
 
-    def __init__(self, num_episodes: int | None = None, max_steps: int = 10_000):
-        for name, value in (("num_episodes", num_episodes), ("max_steps", max_steps)):
-            if value is not None and value < 1:
-                raise ConfigurationError(f"Episodes.{name} must be at least 1, not {value}.")
+    @checked
+    def __init__(self, num_episodes: Count | None = None, max_steps: Count = 10_000):
         self.num_episodes = num_episodes
         self.max_steps = max_steps
 
@@ -93,6 +94,8 @@ class Episodes:
         if environment.longest_episode is not None:
             # Each episode but the first is preceded by the row of its reset.
             most = min(most, quota * (environment.longest_episode + 1))
+        if environment.compiled:
+            require_rows(most, environment, f"Episodes.max_steps = {self.max_steps}")
         remaining = tf.fill((environment.num_envs,), quota)
         (state, observation, memory, _), rows = scan_while(
             move,

@@ -7,11 +7,13 @@ log-prob is differentiated: the gradient stays on-policy.
 
 import abc
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import gin
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import NOT_EMPTY, Positive, ProbabilityBelowOne
 from pgtf.errors import ConfigurationError
 from pgtf.policies.categorical import Categorical
 from pgtf.policies.decision import Actor
@@ -71,12 +73,11 @@ class EpsilonMixture(Exploration):
         epsilons: ε of the workers, each in [0, 1).
     """
 
-    def __init__(self, epsilons: Sequence[float] = (0.0, 0.05, 0.2)):
+    @checked
+    def __init__(
+        self, epsilons: Annotated[Sequence[ProbabilityBelowOne], NOT_EMPTY] = (0.0, 0.05, 0.2)
+    ):
         self.levels = tuple(float(epsilon) for epsilon in epsilons)
-        if not self.levels or not all(0.0 <= epsilon < 1.0 for epsilon in self.levels):
-            raise ConfigurationError(
-                f"EpsilonMixture.epsilons must hold numbers in [0, 1), not {epsilons!r}."
-            )
 
     def check(self, head: Head) -> None:
         """Refuses heads whose actions cannot be enumerated."""
@@ -100,12 +101,9 @@ class ScaledNoise(Exploration):
         scales: c of the workers, each positive.
     """
 
-    def __init__(self, scales: Sequence[float] = (1.0, 0.5, 2.0)):
+    @checked
+    def __init__(self, scales: Annotated[Sequence[Positive], NOT_EMPTY] = (1.0, 0.5, 2.0)):
         self.levels = tuple(float(scale) for scale in scales)
-        if not self.levels or not all(scale > 0.0 for scale in self.levels):
-            raise ConfigurationError(
-                f"ScaledNoise.scales must hold positive numbers, not {scales!r}."
-            )
 
     def check(self, head: Head) -> None:
         """Refuses heads without a scale."""

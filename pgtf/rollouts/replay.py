@@ -1,11 +1,15 @@
 """Replay: a buffer of recent rollouts, from which old trajectories join the fresh ones."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import gin
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.machine import require_memory
+from pgtf.configuration.ranges import Count
 from pgtf.environments.environment import Environment
 from pgtf.errors import ConfigurationError
 from pgtf.graph import stateless
@@ -47,12 +51,8 @@ class RecentRollouts:
         replayed: rollouts that join the fresh one in each update, fewer until there are as many.
     """
 
-    def __init__(self, capacity: int = 100, replayed: int = 1):
-        if replayed < 1:
-            raise ConfigurationError(
-                f"RecentRollouts.replayed must be at least 1, not {replayed}: to replay nothing,"
-                " bind SynchronousTrainer.replay = None."
-            )
+    @checked
+    def __init__(self, capacity: Count = 100, replayed: Count = 1):
         if capacity < replayed:
             raise ConfigurationError(
                 f"RecentRollouts.capacity must be at least RecentRollouts.replayed = {replayed},"
@@ -151,6 +151,9 @@ class ReplayBuffer(tf.Module):
         self._like = like
         self._num_seeds = num_seeds
         stack = [] if num_seeds is None else [num_seeds]
+        size = sum(math.prod(spec.shape) * spec.dtype.size for spec in tf.nest.flatten(like))
+        size *= num_seeds or 1
+        require_memory(replay.capacity * size, f"RecentRollouts.capacity = {replay.capacity}")
         self._leaves = [
             tf.Variable(
                 tf.zeros([replay.capacity, *stack, *spec.shape], spec.dtype), trainable=False

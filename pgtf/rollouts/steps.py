@@ -3,11 +3,20 @@
 import gin
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count
 from pgtf.environments.environment import Environment
-from pgtf.errors import ConfigurationError
 from pgtf.graph.scan import UNROLLED
 from pgtf.learning.estimators import ReturnEstimator
-from pgtf.rollouts.unroll import Behaviour, Carry, Finished, Played, assembled, played_steps
+from pgtf.rollouts.unroll import (
+    Behaviour,
+    Carry,
+    Finished,
+    Played,
+    assembled,
+    played_steps,
+    require_rows,
+)
 from pgtf.trajectory import Trajectory
 
 
@@ -19,9 +28,8 @@ class Rollouts:
         num_steps: T, the paper's t_max.
     """
 
-    def __init__(self, num_steps: int = 5):
-        if num_steps < 1:
-            raise ConfigurationError(f"Rollouts.num_steps must be at least 1, not {num_steps}.")
+    @checked
+    def __init__(self, num_steps: Count = 5):
         self.num_steps = num_steps
 
     @property
@@ -54,4 +62,5 @@ class Rollouts:
         self, environment: Environment, behaviour: Behaviour, carry: Carry, seed: tf.Tensor
     ) -> Played:
         """Like ``collect``, but returns the raw rollout."""
+        require_rows(self.num_steps, environment, f"Rollouts.num_steps = {self.num_steps}")
         return played_steps(environment, behaviour, carry, self.num_steps, seed)

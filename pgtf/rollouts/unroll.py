@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from pgtf.configuration.machine import require_memory
 from pgtf.environments.environment import Environment
+from pgtf.environments.sizes import element_bytes
 from pgtf.graph.scan import scan, scan_rows, stacked
 from pgtf.policies.decision import Actor, Decision
 from pgtf.trajectory import TimeStep, Trajectory
@@ -127,6 +129,22 @@ def unroll(
         The next carry, the trajectory [T, B], and the episodes that ended.
     """
     return assembled(played_steps(environment, behaviour, carry, num_steps, seed))
+
+
+def require_rows(count: int, environment: Environment, key: str) -> None:
+    """Refuses rollouts that the machine cannot hold.
+
+    Args:
+        count: T.
+        environment: B environments.
+        key: the binding that gives T, in messages.
+
+    Raises:
+        ConfigurationError: observations, actions and rewards of T steps would not fit.
+    """
+    spaces = environment.observation_space, environment.action_space
+    step = environment.num_envs * (4 + sum(map(element_bytes, spaces)))
+    require_memory(count * step, f"{key} with {environment.num_envs} environments")
 
 
 def played_steps(

@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 
 import gin
 
-from pgtf.errors import ConfigurationError, TrainingError
+from pgtf.configuration.checked import checked
+from pgtf.errors import TrainingError
 from pgtf.policies.numpy_policy import NumpyPolicy
 
 
@@ -57,11 +58,8 @@ class StopAtReturn(Callback):
             time the run logs; or 'evaluation', the mean of an evaluation (``Evaluation.every``).
     """
 
+    @checked
     def __init__(self, threshold: float, of: Literal["training", "evaluation"] = "training"):
-        if of not in ("training", "evaluation"):
-            raise ConfigurationError(
-                f"StopAtReturn.of must be 'training' or 'evaluation', not {of!r}."
-            )
         self.threshold = threshold
         self.of = of
 
@@ -83,18 +81,10 @@ class Callbacks:
 
     Attributes:
         stopped_by: name of the callback that asked for the end of the run, or None.
-
-    Raises:
-        ConfigurationError: an item is not a ``Callback``.
     """
 
+    @checked
     def __init__(self, callbacks: Sequence[Callback]):
-        for callback in callbacks:
-            if not isinstance(callback, Callback):
-                raise ConfigurationError(
-                    f"train.callbacks holds {callback!r}, which is not a pgtf.Callback: derive its"
-                    " class from it."
-                )
         self._callbacks = tuple(callbacks)
         self.stopped_by: str | None = None
 

@@ -6,6 +6,8 @@ import gin
 import numpy as np
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count, CountOrZero
 from pgtf.environments.environment import Environment
 from pgtf.errors import ConfigurationError
 from pgtf.graph.compilation import Compilation
@@ -43,27 +45,18 @@ class Evaluation:
             copies are rebuilt, and all episodes played again.
     """
 
+    @checked
     def __init__(
         self,
-        every: int | None = 50_000,
-        episodes: int = 20,
-        final_episodes: int = 100,
+        every: Count | None = 50_000,
+        episodes: Count = 20,
+        final_episodes: Count = 100,
         greedy: bool = True,
-        num_envs: int | None = None,
-        max_steps: int = 30_000,
+        num_envs: Count | None = None,
+        max_steps: Count = 30_000,
         environment: Environment | None = None,
-        max_environment_failures: int = 0,
+        max_environment_failures: CountOrZero = 0,
     ):
-        counts = {
-            "every": every,
-            "episodes": episodes,
-            "final_episodes": final_episodes,
-            "num_envs": num_envs,
-            "max_steps": max_steps,
-        }
-        for name, count in counts.items():
-            if count is not None and count < 1:
-                raise ConfigurationError(f"Evaluation.{name} must be at least 1, not {count}.")
         self.every = every
         self.episodes = episodes
         self.final_episodes = final_episodes
@@ -77,7 +70,7 @@ class Evaluation:
         self._own = environment
         self._num_envs = environment.num_envs if environment else num_envs or min(20, episodes)
         self._environment: Any = environment
-        self._recovery = Recovery(max_environment_failures, "Evaluation")
+        self._recovery = Recovery(max_environment_failures)
 
     def build(
         self,

@@ -1,5 +1,6 @@
 """The console output of a run: a bar on a terminal, plain lines elsewhere."""
 
+import contextlib
 import threading
 import time
 from types import TracebackType
@@ -16,9 +17,16 @@ from rich.progress import (
 _SECONDS_BETWEEN_LINES = 5.0
 
 
+class _Console(Console):
+    """Goes on in silence when nobody reads any more."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 def console() -> Console:
     """What prints to the terminal, or plainly to a file or into a notebook."""
-    return Console(highlight=False, soft_wrap=True, force_jupyter=False)
+    return _Console(highlight=False, soft_wrap=True, force_jupyter=False)
 
 
 class ProgressDisplay:
@@ -88,4 +96,7 @@ class ProgressDisplay:
 
     def say(self, line: str) -> None:
         """Prints a line above the bar."""
-        self.console.print(line, markup=False)
+        encoding = self.console.encoding
+        with contextlib.suppress(ValueError):  # The stream has been closed.
+            line = line.encode(encoding, "replace").decode(encoding)
+            self.console.print(line, markup=False)

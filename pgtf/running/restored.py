@@ -5,7 +5,8 @@ from pathlib import Path
 
 import gin
 
-from pgtf.configuration import configuration
+from pgtf.configuration import configuration, modules
+from pgtf.configuration.host import check_process
 from pgtf.configuration.runtime import runtime
 from pgtf.errors import ConfigurationError, TrainingError
 from pgtf.running.checkpoint import Checkpoints
@@ -33,6 +34,13 @@ def restored_trainer(
             parameters do not fit it.
         TrainingError: no checkpoint can be read.
     """
+    # What a run folder imports runs code of whoever made the folder.
+    check_process()
+    with modules.named_imports():
+        return _restored(logdir, files, parameters, flag)
+
+
+def _restored(logdir: Path, files: Sequence[str], parameters: Sequence[str], flag: str) -> Trainer:
     config = logdir / "config.gin"
     if not config.exists():
         raise ConfigurationError(f"{flag}={logdir} holds no run: there is no config.gin in it.")

@@ -9,8 +9,10 @@ from typing import Any
 
 import gin
 
+from pgtf.configuration.checked import checked
 from pgtf.configuration.configuration import Configuration, bound
-from pgtf.errors import ConfigurationError
+from pgtf.configuration.host import check_process
+from pgtf.configuration.ranges import Count, Seed
 from pgtf.policies.acting_graph import acting_graph, live_policy
 from pgtf.policies.numpy_policy import NumpyPolicy
 from pgtf.running import policy_files
@@ -62,15 +64,16 @@ class Run:
 
 
 @gin.configurable(denylist=["request"])
+@checked
 def train(
     request: Request,
     trainer: Trainer = gin.REQUIRED,
-    total_steps: int = 500_000,
-    seed: int = 0,
+    total_steps: Count = 500_000,
+    seed: Seed = 0,
     evaluation: Evaluation | None = UNBOUND,
-    num_seeds: int = 1,
-    log_every: int = 2_000,
-    checkpoint_every: int = 50_000,
+    num_seeds: Count = 1,
+    log_every: Count = 2_000,
+    checkpoint_every: Count = 50_000,
     callbacks: Sequence[Callback] = (),
 ) -> Run:
     """Trains, or goes on training, and leaves a run folder.
@@ -91,16 +94,7 @@ def train(
         ConfigurationError: the parts do not fit each other, or the folder is another run's.
         TrainingError: the run cannot go on; the last good checkpoint is left as it was.
     """
-    counts = {
-        "total_steps": total_steps,
-        "num_seeds": num_seeds,
-        "log_every": log_every,
-        "checkpoint_every": checkpoint_every,
-    }
-    for name, count in counts.items():
-        if count < 1:
-            also = " (TOTAL_STEPS)" if name == "total_steps" else ""
-            raise ConfigurationError(f"train.{name}{also} must be at least 1, not {count}.")
+    check_process()
     configuration = request.configuration
     if num_seeds > 1:
         make = request.make_trainer or (lambda: bound("train.trainer", None))

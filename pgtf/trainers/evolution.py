@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import gin
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.machine import require_memory
+from pgtf.configuration.ranges import Count, CountOrZero, Range
 from pgtf.environments.environment import Environment
 from pgtf.environments.groups import Groups
 from pgtf.environments.gym import GymEnvironment
@@ -22,8 +25,6 @@ from pgtf.policies.policy import Policy
 from pgtf.rollouts.collector import stream
 from pgtf.trainers.recovery import Recovery
 from pgtf.trainers.trainer import Report, Trainer
-
-_COMMON = ("none", "pair", "population")
 
 
 @gin.register
@@ -52,32 +53,24 @@ class EvolutionTrainer(Trainer):
         jit_compile: whether XLA compiles acting and learning, and compiled environments with them.
     """
 
+    @checked
     def __init__(
         self,
         policy: Policy | None = None,
         environment: Environment | None = None,
         search: GaussianSearch | None = None,
         method: SearchMethod | None = None,
-        population: int = 64,
+        population: Annotated[int, Range(2)] = 64,
         antithetic: bool = True,
         common_random_numbers: Literal["none", "pair", "population"] = "pair",
-        max_steps: int = 10_000,
+        max_steps: Count = 10_000,
         jit_compile: bool = True,
-        max_environment_failures: int = 0,
+        max_environment_failures: CountOrZero = 0,
     ):
         if population < 2 or (antithetic and population % 2):
             raise ConfigurationError(
                 f"EvolutionTrainer.population (POPULATION) is {population}: bind it to an even"
                 " number of 2 or more, or to any with EvolutionTrainer.antithetic = False."
-            )
-        if max_steps < 1:
-            raise ConfigurationError(
-                f"EvolutionTrainer.max_steps must be at least 1, not {max_steps}."
-            )
-        if common_random_numbers not in _COMMON:
-            raise ConfigurationError(
-                "EvolutionTrainer.common_random_numbers must be one of"
-                f" {', '.join(_COMMON)}, not {common_random_numbers!r}."
             )
         if common_random_numbers == "pair" and not antithetic:
             raise ConfigurationError(
@@ -93,7 +86,7 @@ class EvolutionTrainer(Trainer):
         self.antithetic = antithetic
         self.common_random_numbers = common_random_numbers
         self.max_steps = max_steps
-        self._recovery = Recovery(max_environment_failures, "EvolutionTrainer")
+        self._recovery = Recovery(max_environment_failures)
         self.compilation = Compilation(jit_compile, "EvolutionTrainer.jit_compile")
         self.horizon = Horizon()
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
@@ -122,7 +115,10 @@ class EvolutionTrainer(Trainer):
             raise ConfigurationError(
                 "EvolutionTrainer.policy has no parameters to search for: bind another Policy.head."
             )
-        self.search.build(flattened([v.value for v in policy.trainable_variables]))
+        parameters = flattened([v.value for v in policy.trainable_variables])
+        members = 4 * self.population * int(parameters.shape[0])
+        require_memory(members, f"EvolutionTrainer.population = {self.population}")
+        self.search.build(parameters)
         return {"search": self.search, "steps": self.steps} | self._statistics()
 
     def iterate(self, limit: int) -> Report:

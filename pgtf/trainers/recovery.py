@@ -6,7 +6,6 @@ from typing import Any, Protocol, TypeVar
 import tensorflow as tf
 
 from pgtf.environments.border import EnvironmentFailure
-from pgtf.errors import ConfigurationError
 
 _T = TypeVar("_T")
 
@@ -27,20 +26,12 @@ class Recovery:
 
     Args:
         most: how many failures are survived, since the run was started or resumed.
-        part: whose binding ``max_environment_failures`` that is.
 
     Attributes:
         failures: the variable that counts all failures of the run.
-
-    Raises:
-        ConfigurationError: the number is negative.
     """
 
-    def __init__(self, most: int, part: str):
-        if most < 0:
-            raise ConfigurationError(
-                f"{part}.max_environment_failures must be at least 0, not {most}."
-            )
+    def __init__(self, most: int):
         self.failures = tf.Variable(0, dtype=tf.int64, trainable=False, name="failures")
         self._left = most
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from scipy import stats
 
 from pgtf.configuration.isolation import own_singletons
+from pgtf.configuration.machine import require_memory
 from pgtf.errors import ConfigurationError
 from pgtf.graph.packing import unpacked
 from pgtf.graph.scan import UNROLLED, scan_while
@@ -85,6 +86,9 @@ class SeedsTrainer(Trainer):
             keras.utils.set_random_seed(seed + i)
             member = learner if i == 0 else self._another()
             member.build(environment.observation_space, environment.action_space)
+            if i == 0:
+                size = sum(4 * math.prod(v.shape) for v in learner.trainable_variables)
+                require_memory(self._num_seeds * size, f"train.num_seeds = {self._num_seeds}")
             members.append(member)
         if learner.separate:
             raise ConfigurationError(

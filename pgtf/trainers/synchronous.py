@@ -8,6 +8,8 @@ from typing import Any
 import gin
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import CountOrZero
 from pgtf.environments.environment import Environment
 from pgtf.environments.gym import GymEnvironment
 from pgtf.graph.compilation import Compilation
@@ -53,6 +55,7 @@ class SynchronousTrainer(Trainer):
 
     learner: Learner
 
+    @checked
     def __init__(
         self,
         learner: Learner | None = None,
@@ -60,13 +63,13 @@ class SynchronousTrainer(Trainer):
         rollout: Rollouts | Episodes | None = None,
         jit_compile: bool = True,
         replay: RecentRollouts | None = None,
-        max_environment_failures: int = 0,
+        max_environment_failures: CountOrZero = 0,
     ):
         self.learner = learner or Learner()
         self.environment = environment or GymEnvironment()
         self.rollout = rollout or Rollouts()
         self.replay = replay
-        self._recovery = Recovery(max_environment_failures, "SynchronousTrainer")
+        self._recovery = Recovery(max_environment_failures)
         self.compilation = Compilation(jit_compile, "SynchronousTrainer.jit_compile")
         self.policy = self.learner.policy
         self.steps = self.learner.steps

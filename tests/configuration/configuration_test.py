@@ -128,7 +128,10 @@ def test_file_without_a_trainer_says_what_to_begin_with() -> None:
         ("GymEnvironment.id = 3", "GymEnvironment.id must be text in quotes, not 3"),
         ("NUM_ENVS = '8'", "NUM_ENVS (GymEnvironment.num_envs) must be a whole number, not '8'"),
         ("TOTAL_STEPS = 1e6", "must be a whole number, not 1000000.0. Write 1000000."),
-        ("RMSprop.learning_rate = 'low'", "RMSprop.learning_rate must be a number, not 'low'"),
+        (
+            "RMSprop.learning_rate = 'low'",
+            "RMSprop.learning_rate must be a number or @Cosine",
+        ),
         ("MLP.hidden = 64", "MLP.hidden must be a list or tuple"),
         ("Learner.policy = @VCritic()", "Learner.policy must be @Policy() or None, not @VCritic()"),
         ("Policy.head = @Softmax", "not @Softmax. Write @Softmax()."),
@@ -201,11 +204,15 @@ def test_part_that_cannot_be_names_what_to_bind(parameter: str, expected: str) -
 
 
 def test_keras_part_that_cannot_be_is_shown_with_its_bindings() -> None:
-    message = message_of("PolynomialDecay.power = 0.5", "PolynomialDecay.decay_steps = 0")
+    message = message_of(
+        "RMSprop.learning_rate = @PiecewiseConstantDecay()",
+        "PiecewiseConstantDecay.boundaries = [10]",
+        "PiecewiseConstantDecay.values = [0.5]",
+    )
 
-    assert message.startswith("PolynomialDecay cannot be made with")
-    assert "decay_steps = 0" in message
-    assert "power = 0.5" in message
+    assert message.startswith("PiecewiseConstantDecay cannot be made with")
+    assert "boundaries = [10]" in message
+    assert "values = [0.5]" in message
 
 
 def test_missing_package_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

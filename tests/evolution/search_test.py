@@ -72,8 +72,8 @@ def test_a_fixed_scale_is_not_moved() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"covariance": "full"}, "covariance must be one of isotropic, diagonal"),
-        ({"scale": "free"}, "scale must be one of fixed, learned"),
+        ({"covariance": "full"}, "covariance must be one of 'isotropic', 'diagonal'"),
+        ({"scale": "free"}, "scale must be one of 'fixed', 'learned'"),
         ({"initial_scale": 0.0}, "initial_scale must be positive"),
     ],
 )

@@ -7,7 +7,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from pgtf.environments.gym import GymEnvironment
+from pgtf.environments.gym import GymEnvironment, Vectorization
 
 PLANE = spaces.Box(-9.0, 9.0, (2,), np.float32)
 
@@ -79,7 +79,9 @@ def registered(name: str, entry: Any, **arguments: Any) -> str:
 registered("Misbehaving", Misbehaving)
 
 
-def misbehaving(num_envs: int = 2, vectorization: str = "loop", **arguments: Any) -> GymEnvironment:
+def misbehaving(
+    num_envs: int = 2, vectorization: Vectorization = "loop", **arguments: Any
+) -> GymEnvironment:
     """Copies of ``Misbehaving``, of which the second misbehaves unless said otherwise."""
     Misbehaving.made = 0
     kwargs = {"copy": 1} | arguments

@@ -12,7 +12,7 @@ from gymnasium.wrappers import (
     TransformReward,
 )
 
-from pgtf.environments.gym import GymEnvironment
+from pgtf.environments.gym import GymEnvironment, Vectorization
 from pgtf.errors import ConfigurationError
 
 COUNTING = "tests.toy_environments:Counting-v0"
@@ -29,7 +29,7 @@ class Twice(gym.Wrapper[Any, Any, Any, Any]):
 
 
 @pytest.mark.parametrize("vectorization", ["loop", "async"])
-def test_the_score_is_counted_beneath_wrappers(vectorization: str) -> None:
+def test_the_score_is_counted_beneath_wrappers(vectorization: Vectorization) -> None:
     wrappers = [Twice, lambda env: ClipReward(env, -1.0, 0.5)]
     environment = GymEnvironment(ENDLESS, 2, {"terminates_after": 5}, wrappers, vectorization)
     try:

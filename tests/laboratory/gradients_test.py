@@ -1,6 +1,6 @@
 """The gradient of each trajectory: they add up to the learner's, and are those of each alone."""
 
-from typing import Any
+from typing import Any, get_args
 
 import gymnasium as gym
 import numpy as np
@@ -11,7 +11,7 @@ from pgtf.graph.compilation import Compilation
 from pgtf.laboratory.gradients import trajectory_gradients
 from pgtf.learning.gradient_rows import column_gradients, influences
 from pgtf.learning.learner import Learner
-from pgtf.learning.objective import REDUCTIONS
+from pgtf.learning.objective import Reduction
 from pgtf.networks.mlp import MLP
 from pgtf.policies.policy import Policy
 from pgtf.trajectory import Trajectory
@@ -23,7 +23,7 @@ SPACES = {
 }
 
 
-def built(head: str, reduction: str) -> Any:
+def built(head: str, reduction: Reduction) -> Any:
     learner = Learner(Policy(MLP((5,))), reduction=reduction, max_gradient_norm=None)
     learner.build(*SPACES[head])
     return learner
@@ -51,9 +51,9 @@ def signal(learner: Any, rows: Trajectory) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 @pytest.mark.parametrize("head", SPACES)
-@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("reduction", get_args(Reduction))
 def test_the_gradients_of_the_trajectories_add_up_to_the_learners(
-    head: str, reduction: str
+    head: str, reduction: Reduction
 ) -> None:
     learner, rows = built(head, reduction), whole(head)
     weighted, share = signal(learner, rows)

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from pgtf.errors import ConfigurationError
-from pgtf.learning.critics import QCritic, VCritic
+from pgtf.learning.critics import Bootstrap, QCritic, VCritic
 from pgtf.learning.estimators import TD0, LambdaReturn, MonteCarlo, NStep, ReturnEstimator
 from pgtf.learning.fitting import Regression
 from pgtf.learning.learner import Learner
@@ -64,13 +64,13 @@ def targets(critic: Any, returns: ReturnEstimator, **flags: Any) -> list[float]:
     ],
 )
 def test_targets_of_q_by_hand(
-    bootstrap: str, returns: ReturnEstimator, expected: list[float]
+    bootstrap: Bootstrap, returns: ReturnEstimator, expected: list[float]
 ) -> None:
     assert targets(table_q(bootstrap=bootstrap), returns) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("bootstrap", ["sampled", "expected"])
-def test_targets_of_q_where_an_episode_ends(bootstrap: str) -> None:
+def test_targets_of_q_where_an_episode_ends(bootstrap: Bootstrap) -> None:
     """Row 2 resets the environment. SARSA's next action there is the one the policy proposed."""
     end = [False, True, False]
     terminated = targets(table_q(bootstrap=bootstrap), TD0(), terminated=end)
@@ -124,7 +124,7 @@ def test_an_action_space_that_starts_elsewhere_than_zero() -> None:
 BOX = gym.spaces.Box(-1.0, 1.0, (2,))
 
 
-def continuous(num_samples: int = 8, bootstrap: str = "expected") -> Any:
+def continuous(num_samples: int = 8, bootstrap: Bootstrap = "expected") -> Any:
     """Q(s, a) = s + 10 a_0 + 100 a_1 for one number s, and a ~ N(μ(s), σ²)."""
     critic = QCritic(MLP(hidden=()), num_samples=num_samples, bootstrap=bootstrap)
     learner: Any = Learner(Policy(MLP(hidden=())), critic, returns=TD0(), discount=0.5)
@@ -148,7 +148,7 @@ def test_continuous_actions_are_inputs_as_the_environment_receives_them() -> Non
 
 
 @pytest.mark.parametrize("bootstrap", ["sampled", "expected"])
-def test_continuous_targets_where_the_policy_leaves_no_choice(bootstrap: str) -> None:
+def test_continuous_targets_where_the_policy_leaves_no_choice(bootstrap: Bootstrap) -> None:
     learner = continuous(bootstrap=bootstrap)
     gaussian(learner, [0.5, 0.25], 1e-6)
     whole = trajectory([[1.0], [2.0], [3.0]], [[0.1, 0.2], [0.3, 0.4]], [7.0, 8.0])
@@ -245,7 +245,7 @@ def test_fitted_expected_sarsa_converges_to_q_pi() -> None:
     [
         (
             {"bootstrap": "greedy"},
-            "QCritic.bootstrap must be 'expected' or 'sampled', not 'greedy'.",
+            "QCritic.bootstrap must be one of 'expected', 'sampled', not 'greedy'.",
         ),
         ({"num_samples": 0}, "QCritic.num_samples must be at least 1, not 0."),
     ],

@@ -423,7 +423,7 @@ SPACES = (gym.spaces.Discrete(2), gym.spaces.Discrete(2))
         ({"reward_bound": -1.0}, "Learner.reward_bound must be positive or None, not -1.0."),
         (
             {"reduction": "sum"},
-            "Learner.reduction must be one of mean_over_steps, sum_over_time, not 'sum'.",
+            "Learner.reduction must be one of 'mean_over_steps', 'sum_over_time', not 'sum'.",
         ),
     ],
 )

@@ -73,7 +73,7 @@ def runs() -> list[tuple[str, ...]]:
     files: list[tuple[str, ...]] = []
     for algorithm in ALGORITHMS:
         files += [(algorithm,), (algorithm, "envs/pendulum.gin")]
-        if bindings.read_file(algorithm)["train.trainer"].value in COMPILABLE:
+        if bindings.read_file(algorithm).bindings["train.trainer"].value in COMPILABLE:
             files.append((algorithm, "envs/compiled.gin"))
     for environment in ENVIRONMENTS:
         use = re.search(r"# Use: (.*)", (_FOLDER / environment).read_text())

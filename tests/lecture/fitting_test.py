@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from pgtf.environments.compiled import CompiledTabular
-from pgtf.learning.critics import VCritic
+from pgtf.learning.critics import Bootstrap, VCritic
 from pgtf.learning.estimators import TD0, LambdaReturn, MonteCarlo, NStep, ReturnEstimator
 from pgtf.learning.fitting import Regression
 from pgtf.learning.learner import Learner
@@ -92,7 +92,7 @@ def test_v_converges_to_v_pi(returns: ReturnEstimator) -> None:
 
 @pytest.mark.parametrize("bootstrap", ["expected", "sampled"])
 @pytest.mark.parametrize("returns", RETURNS[:4], ids=NAMES[:4])
-def test_q_converges_to_q_pi(returns: ReturnEstimator, bootstrap: str) -> None:
+def test_q_converges_to_q_pi(returns: ReturnEstimator, bootstrap: Bootstrap) -> None:
     """Expected SARSA and SARSA, their λ-returns, and Monte Carlo."""
     critic = table_q(regression(5000), bootstrap)
     fitted(critic, EPISODES, EPISODIC_PREFERENCES, returns, 3)

@@ -91,7 +91,9 @@ def test_parts_that_are_given_one_model_share_its_weights_and_its_network() -> N
 
 
 def test_network_that_is_none_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"pgtf\.Network or a Keras model, not 'mlp'"):
+    with pytest.raises(
+        ConfigurationError, match=r"a pgtf\.Network or a keras\.Model or None, not 'mlp'"
+    ):
         Policy("mlp")
     with pytest.raises(ConfigurationError, match="cannot take inputs of Box"):
         as_network(functional(4)).build(PICTURE)

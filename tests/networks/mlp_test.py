@@ -137,7 +137,10 @@ def test_without_normalization_adapting_does_nothing() -> None:
 
 
 def test_a_layer_without_units_is_refused() -> None:
-    message = "MLP.hidden must hold positive counts, not (64, 0)."
+    message = (
+        "MLP.hidden must be a list or tuple with a whole number of at least 1 for each item, not"
+        " (64, 0)."
+    )
     with pytest.raises(ConfigurationError, match=f"^{re.escape(message)}$"):
         built(gym.spaces.Discrete(3), hidden=(64, 0))
 

@@ -371,7 +371,7 @@ def test_episodes_are_other_ones_with_another_seed() -> None:
     ("make", "message"),
     [
         (lambda: Rollouts(0), r"Rollouts\.num_steps must be at least 1, not 0"),
-        (lambda: Episodes(0), r"Episodes\.num_episodes must be at least 1, not 0"),
+        (lambda: Episodes(0), r"Episodes\.num_episodes must be at least 1 or None, not 0"),
         (lambda: Episodes(max_steps=0), r"Episodes\.max_steps must be at least 1, not 0"),
     ],
 )

@@ -109,9 +109,9 @@ def test_callback_that_raises_is_named_and_the_run_saved(tmp_path: Path) -> None
 
 
 def test_what_is_no_callback_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"not a pgtf\.Callback"):
+    with pytest.raises(ConfigurationError, match=r"with a pgtf\.Callback for each item, not"):
         Callbacks([print])  # type: ignore[list-item]
-    with pytest.raises(ConfigurationError, match="'training' or 'evaluation', not 'test'"):
+    with pytest.raises(ConfigurationError, match="one of 'training', 'evaluation', not 'test'"):
         StopAtReturn(1.0, of="test")  # type: ignore[arg-type]
 
 

@@ -204,9 +204,9 @@ def test_episodes_are_cut_at_the_bound_of_steps() -> None:
     ("bound", "message"),
     [
         ({"population": 7}, r"population \(POPULATION\) is 7: bind it to an even number"),
-        ({"population": 1, "antithetic": False}, "2 or more"),
+        ({"population": 1, "antithetic": False}, "even number of 2|at least 2"),
         ({"max_steps": 0}, "max_steps must be at least 1"),
-        ({"common_random_numbers": "all"}, "one of none, pair, population"),
+        ({"common_random_numbers": "all"}, "one of 'none', 'pair', 'population'"),
         ({"antithetic": False}, "'pair' needs antithetic pairs"),
         *(
             (

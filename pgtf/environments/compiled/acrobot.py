@@ -9,6 +9,8 @@ import gymnasium as gym
 import numpy as np
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count
 from pgtf.environments.compiled.angles import sine_cosine, wrap_angle
 from pgtf.environments.compiled.noise import Noise
 from pgtf.environments.compiled.tensorflow_environment import TensorFlowEnvironment
@@ -31,7 +33,8 @@ class CompiledAcrobot(TensorFlowEnvironment, ids={"Acrobot-v1": {}}):
     the first (rad), and their velocities (rad/s).
     """
 
-    def __init__(self, num_envs: int = 8, time_limit: int | None = 500):
+    @checked
+    def __init__(self, num_envs: Count = 8, time_limit: Count | None = 500):
         """Makes B acrobots.
 
         Args:

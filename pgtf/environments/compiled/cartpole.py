@@ -9,6 +9,8 @@ import gymnasium as gym
 import numpy as np
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count
 from pgtf.environments.compiled.angles import sine_cosine
 from pgtf.environments.compiled.noise import Noise
 from pgtf.environments.compiled.tensorflow_environment import TensorFlowEnvironment
@@ -35,8 +37,9 @@ class CompiledCartPole(
     friction, explicit Euler.
     """
 
+    @checked
     def __init__(
-        self, num_envs: int = 8, time_limit: int | None = 500, sutton_barto_reward: bool = False
+        self, num_envs: Count = 8, time_limit: Count | None = 500, sutton_barto_reward: bool = False
     ):
         """Makes B carts.
 

@@ -1,15 +1,16 @@
 """Catch: a tiny game on a board of pixels."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import gin
 import gymnasium as gym
 import numpy as np
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count, Range
 from pgtf.environments.compiled.noise import Noise
 from pgtf.environments.compiled.tensorflow_environment import TensorFlowEnvironment
-from pgtf.errors import ConfigurationError
 
 
 @gin.register
@@ -22,13 +23,14 @@ class CompiledCatch(TensorFlowEnvironment, ids={"Catch-v0": {}}):
     Physics: [3, B] int32, rows the ball's column, the ball's row and the paddle's column.
     """
 
+    @checked
     def __init__(
         self,
-        num_envs: int = 8,
-        time_limit: int | None = None,
-        rows: int = 10,
-        columns: int = 5,
-        dtype: str = "float32",
+        num_envs: Count = 8,
+        time_limit: Count | None = None,
+        rows: Annotated[int, Range(2)] = 10,
+        columns: Count = 5,
+        dtype: Literal["float32", "uint8"] = "float32",
     ):
         """Makes B boards.
 
@@ -42,15 +44,6 @@ class CompiledCatch(TensorFlowEnvironment, ids={"Catch-v0": {}}):
         Raises:
             ConfigurationError: a board too small to play on, or another dtype.
         """
-        if rows < 2 or columns < 1:
-            raise ConfigurationError(
-                f"CompiledCatch.rows must be 2 or more and CompiledCatch.columns 1 or more, "
-                f"not {rows} and {columns}."
-            )
-        if dtype not in ("float32", "uint8"):
-            raise ConfigurationError(
-                f"CompiledCatch.dtype must be 'float32' or 'uint8', not {dtype!r}."
-            )
         self._rows, self._columns = rows, columns
         self._bright = 255 if dtype == "uint8" else 1
         super().__init__(

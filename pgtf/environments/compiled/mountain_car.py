@@ -8,6 +8,8 @@ import gymnasium as gym
 import numpy as np
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count
 from pgtf.environments.compiled.angles import sine_cosine
 from pgtf.environments.compiled.noise import Noise
 from pgtf.environments.compiled.tensorflow_environment import TensorFlowEnvironment
@@ -26,7 +28,10 @@ class CompiledMountainCar(TensorFlowEnvironment, ids={"MountainCar-v0": {}}):
     Physics: [2, B] float32, rows position and velocity.
     """
 
-    def __init__(self, num_envs: int = 8, time_limit: int | None = 200, goal_velocity: float = 0.0):
+    @checked
+    def __init__(
+        self, num_envs: Count = 8, time_limit: Count | None = 200, goal_velocity: float = 0.0
+    ):
         """Makes B cars.
 
         Args:

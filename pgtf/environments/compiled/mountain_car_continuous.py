@@ -8,6 +8,8 @@ import gymnasium as gym
 import numpy as np
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count
 from pgtf.environments.compiled.mountain_car import coast
 from pgtf.environments.compiled.noise import Noise
 from pgtf.environments.compiled.tensorflow_environment import TensorFlowEnvironment
@@ -23,7 +25,10 @@ class CompiledMountainCarContinuous(TensorFlowEnvironment, ids={"MountainCarCont
     Physics: [2, B] float32, rows position and velocity.
     """
 
-    def __init__(self, num_envs: int = 8, time_limit: int | None = 999, goal_velocity: float = 0.0):
+    @checked
+    def __init__(
+        self, num_envs: Count = 8, time_limit: Count | None = 999, goal_velocity: float = 0.0
+    ):
         """Makes B cars.
 
         Args:

@@ -9,6 +9,8 @@ import gymnasium as gym
 import numpy as np
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count
 from pgtf.environments.compiled.angles import sine_cosine, wrap_angle
 from pgtf.environments.compiled.noise import Noise
 from pgtf.environments.compiled.tensorflow_environment import TensorFlowEnvironment
@@ -25,7 +27,8 @@ class CompiledPendulum(TensorFlowEnvironment, ids={"Pendulum-v1": {}}):
     Physics: [2, B] float32, rows the angle from upright (rad, in [-π, π)) and the velocity (rad/s).
     """
 
-    def __init__(self, num_envs: int = 8, time_limit: int | None = 200, g: float = 10.0):
+    @checked
+    def __init__(self, num_envs: Count = 8, time_limit: Count | None = 200, g: float = 10.0):
         """Makes B pendulums.
 
         Args:

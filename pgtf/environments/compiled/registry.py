@@ -7,13 +7,16 @@ from typing import Any
 
 import gin
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count
 from pgtf.environments.compiled.tensorflow_environment import REGISTRY, TensorFlowEnvironment
 from pgtf.errors import ConfigurationError
 
 
 @gin.register("CompiledEnvironment")
+@checked
 def compiled_environment(
-    id: str, num_envs: int = 8, kwargs: Mapping[str, Any] | None = None
+    id: str, num_envs: Count = 8, kwargs: Mapping[str, Any] | None = None
 ) -> TensorFlowEnvironment:
     """Makes the compiled version of a Gymnasium environment.
 

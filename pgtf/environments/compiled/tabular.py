@@ -9,6 +9,8 @@ import numpy as np
 import tensorflow as tf
 from gymnasium.envs.toy_text.frozen_lake import MAPS
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count, CountOrZero, Probability
 from pgtf.environments.compiled.noise import Noise
 from pgtf.environments.compiled.tensorflow_environment import TensorFlowEnvironment
 from pgtf.errors import ConfigurationError
@@ -27,14 +29,15 @@ class CompiledTabular(TensorFlowEnvironment):
         terminal: [S] bool; entering such a state ends the episode.
     """
 
+    @checked
     def __init__(
         self,
         transition: Sequence[Any] | np.ndarray,
         reward: Sequence[Any] | np.ndarray,
         start: Sequence[float] | np.ndarray,
-        terminal: Sequence[int] = (),
-        num_envs: int = 8,
-        time_limit: int | None = None,
+        terminal: Sequence[CountOrZero] = (),
+        num_envs: Count = 8,
+        time_limit: Count | None = None,
     ):
         """Makes B copies.
 
@@ -146,14 +149,15 @@ class CompiledFrozenLake(
     Actions: 0 left, 1 down, 2 right, 3 up. The arguments have Gymnasium's names and meaning.
     """
 
+    @checked
     def __init__(
         self,
-        num_envs: int = 8,
-        time_limit: int | None = 100,
+        num_envs: Count = 8,
+        time_limit: Count | None = 100,
         desc: Sequence[str] | None = None,
         map_name: str = "4x4",
         is_slippery: bool = True,
-        success_rate: float = 1.0 / 3.0,
+        success_rate: Probability = 1.0 / 3.0,
         reward_schedule: tuple[float, float, float] = (1, 0, 0),
     ):
         """Makes B lakes.

@@ -8,9 +8,12 @@ from typing import Any, ClassVar, NamedTuple
 import gymnasium as gym
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count
 from pgtf.environments.compiled.noise import Noise
 from pgtf.environments.environment import Environment
 from pgtf.environments.gym import GymEnvironment
+from pgtf.environments.sizes import require_batch
 from pgtf.errors import ConfigurationError
 from pgtf.spaces import bounded, specification
 from pgtf.trajectory import TimeStep
@@ -56,14 +59,15 @@ class TensorFlowEnvironment(Environment):
     compiled = True
     ids: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
+    @checked
     def __init__(
         self,
         observation_space: gym.Space,
         action_space: gym.Space,
-        num_envs: int,
-        time_limit: int | None,
+        num_envs: Count,
+        time_limit: Count | None,
     ):
-        """Keeps the spaces and checks the sizes.
+        """Keeps the spaces and sizes.
 
         Args:
             observation_space: the space of one environment's observations.
@@ -74,18 +78,13 @@ class TensorFlowEnvironment(Environment):
         Raises:
             ConfigurationError: ``num_envs`` or ``time_limit`` is not positive.
         """
-        kind = type(self).__name__
-        if num_envs < 1:
-            raise ConfigurationError(f"{kind}.num_envs must be 1 or more, not {num_envs}.")
-        if time_limit is not None and time_limit < 1:
-            raise ConfigurationError(
-                f"{kind}.time_limit must be 1 or more, or None, not {time_limit}."
-            )
+        spaces = observation_space, action_space
+        require_batch(num_envs, spaces, f"{type(self).__name__}.num_envs")
         self.observation_space = observation_space
         self.action_space = action_space
         self.num_envs = num_envs
         self.time_limit = time_limit
-        self.name = next(iter(self.ids), kind)
+        self.name = next(iter(self.ids), type(self).__name__)
 
     def __init_subclass__(
         cls, ids: Mapping[str, Mapping[str, Any]] | None = None, **kwargs: Any
@@ -168,13 +167,10 @@ class TensorFlowEnvironment(Environment):
         )
         return State(physics, time, ended, state.seed, state.count + 1), row
 
-    def replicate(self, num_envs: int, frozen: bool = False) -> "TensorFlowEnvironment":
+    @checked
+    def replicate(self, num_envs: Count, frozen: bool = False) -> "TensorFlowEnvironment":
         """Returns the same task with another number of copies."""
         del frozen
-        if num_envs < 1:
-            raise ConfigurationError(
-                f"{type(self).__name__}.num_envs must be 1 or more, not {num_envs}."
-            )
         # What changes lives in the state, so that the object itself may be copied.
         other = copy.copy(self)
         other.num_envs = num_envs

@@ -3,13 +3,16 @@
 import queue
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import gin
 import keras
 import numpy as np
 from keras.optimizers.schedules import LearningRateSchedule
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.machine import require_threads
+from pgtf.configuration.ranges import NOT_EMPTY, Count, CountOrZero, NonNegative
 from pgtf.configuration.unmade import Needs, Unmade
 from pgtf.environments.environment import Environment
 from pgtf.environments.gym import GymEnvironment
@@ -31,7 +34,6 @@ from pgtf.trainers.recovery import Recovery
 from pgtf.trainers.trainer import Report, Trainer
 
 _SLICE = 0.25  # Seconds that workers run between two parkings.
-_STATISTICS = ("shared", "per_worker")
 
 
 @gin.register
@@ -82,42 +84,31 @@ class AsynchronousTrainer(Trainer):
 
     learner: Learner
 
+    @checked
     def __init__(
         self,
         learner: Learner | None = None,
         environment: Environment | None = None,
         rollout: Rollouts | Episodes | None = None,
-        num_workers: int = 2,
-        statistics: str = "shared",
+        num_workers: Count = 2,
+        statistics: Literal["shared", "per_worker"] = "shared",
         lock: bool = False,
         exploration: Exploration | None = None,
-        entropy_coefficients: Sequence[float | LearningRateSchedule] | None = None,
-        max_environment_failures: int = 0,
+        entropy_coefficients: Annotated[Sequence[NonNegative | LearningRateSchedule], NOT_EMPTY]
+        | None = None,
+        max_environment_failures: CountOrZero = 0,
         jit_compile: bool = True,
     ):
-        if num_workers < 1:
-            raise ConfigurationError(
-                "AsynchronousTrainer.num_workers (NUM_WORKERS) must be at least 1, not"
-                f" {num_workers}."
-            )
-        if statistics not in _STATISTICS:
-            raise ConfigurationError(
-                f"AsynchronousTrainer.statistics must be one of {', '.join(_STATISTICS)}, not"
-                f" {statistics!r}."
-            )
-        if entropy_coefficients is not None and not entropy_coefficients:
-            raise ConfigurationError(
-                "AsynchronousTrainer.entropy_coefficients must hold a number, or be None."
-            )
         self.learner = learner or Learner()
         self.environment = environment or GymEnvironment(num_envs=1)
         self.rollout = rollout or Rollouts()
+        require_threads(num_workers, f"AsynchronousTrainer.num_workers = {num_workers}")
         self.num_workers = num_workers
         self.statistics = statistics
         self.lock = lock
         self.exploration = exploration
         self.entropy_coefficients = entropy_coefficients
-        self._recovery = Recovery(max_environment_failures, "AsynchronousTrainer")
+        self._recovery = Recovery(max_environment_failures)
         self.compilation = Compilation(jit_compile, "AsynchronousTrainer.jit_compile")
         self.policy = self.learner.policy
         self.steps = self.learner.steps
@@ -128,7 +119,9 @@ class AsynchronousTrainer(Trainer):
     @classmethod
     def needs(cls, bound: Unmade) -> Needs:
         """Returns a thread for each worker; see ``Unmade.needs``."""
-        return bound.needs_of_parts()._replace(threads=bound.argument("num_workers"))
+        count = bound.argument("num_workers")
+        require_threads(count, f"AsynchronousTrainer.num_workers = {count}")
+        return bound.needs_of_parts()._replace(threads=count)
 
     def build(self, seed: int) -> None:
         """Makes every variable and environment and traces every graph; starts no thread yet."""

@@ -320,7 +320,7 @@ def test_without_a_time_limit_nothing_is_truncated():
 @pytest.mark.parametrize("kind", _KINDS.values(), ids=_KINDS)
 @pytest.mark.parametrize("name", ["num_envs", "time_limit"])
 def test_sizes_that_are_not_positive_are_refused(kind, name):
-    with pytest.raises(ConfigurationError, match=f"{name} must be 1 or more"):
+    with pytest.raises(ConfigurationError, match=f"{name} must be at least 1"):
         kind(**{name: 0})
 
 
