@@ -57,7 +57,7 @@ def statements(text: str, source: str, in_file: bool) -> Iterator[Statement]:
                 yield Statement("binding", key, repr(statement.value), line)
             line = None
     except (SyntaxError, ValueError, TypeError, RecursionError, tokenize.TokenError) as error:
-        message, at = _explained(error)
+        message, at = _explained(error, text)
         line = at or line or (parser.current_token.start[0] if parser else None)
         where = f" line {line}" if line and in_file else ""
         raise ConfigurationError(f"{source}{where}: {message}") from error
@@ -96,10 +96,10 @@ def _check_finite(value: Any) -> None:
         _check_finite(item)
 
 
-def _explained(error: Exception) -> tuple[str, int | None]:
+def _explained(error: Exception, text: str) -> tuple[str, int | None]:
     """Returns an explanation of a syntax error in gin text, and its line."""
-    if isinstance(error, tokenize.TokenError):
-        return "a bracket or a quote is not closed.", error.args[1][0] - 1
+    if isinstance(error, tokenize.TokenError):  # Versions of Python disagree on the line.
+        return "a bracket or a quote is not closed.", len(text.splitlines())
     if isinstance(error, RecursionError):
         return "the brackets are nested too deeply.", None
     if isinstance(error, TypeError):
