@@ -176,3 +176,54 @@ def test_advice_of_a_launch_script_is_the_script_beside_it(
     monkeypatch.setenv(command_line.SCRIPTS, "../pgtf/launch")
 
     assert command_line.command("evaluate") == "../pgtf/launch/evaluate"
+
+
+STREAMS = """
+import os, subprocess, sys
+for closed in ((), (1,), (2,), (0, 1, 2)):
+    child = os.fork()
+    if child == 0:
+        for descriptor in closed:
+            os.close(descriptor)
+        os.execvp(sys.executable, [sys.executable, "-c", sys.argv[1], *map(str, closed)])
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 3, (closed, status)
+"""
+PRINTS = """
+import os, sys
+from pgtf import command_line
+def main(arguments):
+    print("±")
+    print("±", file=sys.stderr)
+    with open(os.devnull) as file:
+        return 3 if file.fileno() > 2 else 4  # What is opened now gets no standard stream's number.
+command_line.run_command(main, [])
+"""
+
+
+def test_commands_work_with_any_standard_streams() -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", STREAMS, PRINTS],
+        capture_output=True,
+        check=True,
+        env=os.environ
+        | {"PYTHONPATH": str(Path(__file__).parents[1]), "PYTHONIOENCODING": "ascii"},
+    )
+    assert set(process.stdout.split()) == {b"?"}
+
+
+def test_a_reader_that_has_enough_ends_a_command_in_silence() -> None:
+    lines = "from pgtf import command_line as c\ndef main(_):\n while True: print('x' * 9999)\n"
+    code = f"{lines}c.run_command(main, [])"
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(1)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0

@@ -13,6 +13,7 @@ import tensorflow as tf
 from pgtf import spaces
 from pgtf.graph.parameters import substituted
 from pgtf.policies.decision import Decision
+from pgtf.policies.harmless import refuse_effects
 from pgtf.policies.numpy_policy import Acting, NumpyPolicy
 from pgtf.policies.policy import Policy
 
@@ -116,7 +117,12 @@ def saved_policy(
         weights: a value for each variable.
         observation_space: the space of one observation.
         action_space: the space of one action.
+
+    Raises:
+        ValueError: there is no such graph, or it does more than compute.
+        OSError: it cannot be read.
     """
+    refuse_effects(folder)
     graph = tf.saved_model.load(str(folder))
     values = [tf.constant(value) for value in weights]
 

@@ -67,7 +67,7 @@ class EvolutionTrainer(Trainer):
         jit_compile: bool = True,
         max_environment_failures: CountOrZero = 0,
     ):
-        if population < 2 or (antithetic and population % 2):
+        if antithetic and population % 2:
             raise ConfigurationError(
                 f"EvolutionTrainer.population (POPULATION) is {population}: bind it to an even"
                 " number of 2 or more, or to any with EvolutionTrainer.antithetic = False."
