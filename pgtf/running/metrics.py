@@ -43,31 +43,31 @@ class MetricsWriter:
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Writes scalars at an environment step; existing values at that step are kept."""
-        with self._writing(), self._events.as_default(step):
+        with self._writing(), self._at(step):
             if self._row.get("step") != str(step):
                 self._row = {"step": str(step)}
                 self._row_start = self._csv_path.stat().st_size
             for tag, value in values.items():
                 if tag not in self._row:
-                    tf.summary.scalar(tag, value)
+                    tf.summary.scalar(tag, np.asarray(value, np.float32))
                     self._row[tag] = repr(value)
             self._write_row()
 
     def histograms(self, step: int, values: Mapping[str, np.ndarray]) -> None:
         """Writes histograms at an environment step."""
-        with self._writing(), self._events.as_default(step):
+        with self._writing(), self._at(step):
             for tag, value in values.items():
                 tf.summary.histogram(tag, np.asarray(value, np.float32))
 
     def text(self, tag: str, gin_text: str, step: int) -> None:
         """Writes a gin configuration as text."""
         indented = "\n".join("    " + line for line in gin_text.splitlines())
-        with self._writing(), self._events.as_default(step):
+        with self._writing(), self._at(step):
             tf.summary.text(tag, indented)
 
     def hparams(self, values: Mapping[str, Any], run: str) -> None:
         """Writes the hyper-parameters of TensorBoard's comparison table."""
-        with self._writing(), self._events.as_default(0):
+        with self._writing(), self._at(0):
             hparams.hparams(dict(values), trial_id=run)
 
     def flush(self) -> None:
@@ -79,6 +79,15 @@ class MetricsWriter:
         """Flushes and closes the files."""
         with self._writing():
             self._events.close()
+
+    def _at(self, step: int) -> contextlib.AbstractContextManager[Any]:
+        """Writes at a step, which like every value is an array: TensorFlow keeps a copy of each
+        Python number that it is given, for ever.
+        """
+        manager: contextlib.AbstractContextManager[Any] = self._events.as_default(
+            np.asarray(step, np.int64)
+        )
+        return manager
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
