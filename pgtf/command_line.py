@@ -14,7 +14,9 @@ import shutil
 import signal
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -135,7 +137,8 @@ def run_command(main: Callable[[Sequence[str]], int | None], arguments: Sequence
     sys.path.append(os.getcwd())
     _open_streams()
     try:
-        sys.exit(main(arguments))
+        with _ctrl_c_ends():
+            sys.exit(main(arguments))
     except BrokenPipeError:  # ``head`` has read enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
@@ -145,6 +148,24 @@ def run_command(main: Callable[[Sequence[str]], int | None], arguments: Sequence
         _fail(str(error), 1)
     except KeyboardInterrupt:
         _fail("interrupted.", 128 + signal.SIGINT)
+
+
+@contextmanager
+def _ctrl_c_ends() -> Iterator[None]:
+    """Lets Ctrl-C end the process at once, unless something heeds it to save.
+
+    Python's own handler waits for TensorFlow to return, and an import may swallow what it raises.
+    """
+    own = signal.getsignal(signal.SIGINT)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if own is not signal.default_int_handler or not in_main_thread:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, own)
 
 
 def command(name: str) -> str:

@@ -10,6 +10,7 @@ episodes, greedy or not.
 
 import contextlib
 import csv
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from pgtf.trainers.trainer import Trainer
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Scores or films.
+def main(arguments: Sequence[str]) -> int:
+    """Scores or films; returns 0, or 128 + n when signal n ended the scoring.
 
     Args:
         arguments: of the command line, without the command.
@@ -47,7 +48,10 @@ def main(arguments: Sequence[str]) -> None:
     with command_line.imports_of(asked):
         trainer = restored_trainer(logdir, asked.gin_file or [], asked.gin_param)
         with contextlib.closing(trainer):
-            print(_filmed(trainer, asked) if asked.film else _scored(trainer, asked))
+            if asked.film:
+                print(_filmed(trainer, asked))
+                return 0
+            return _scored(trainer, asked)
 
 
 def _flags() -> flags.FlagValues:
@@ -101,8 +105,10 @@ def _filmed(trainer: "Trainer", asked: flags.FlagValues) -> str:
     return f"Return {total:.1f} in {steps:,} steps: {path}"
 
 
-def _scored(trainer: "Trainer", asked: flags.FlagValues) -> str:
+def _scored(trainer: "Trainer", asked: flags.FlagValues) -> int:
+    from pgtf.environments.halting import Halted
     from pgtf.running.failures import environment_failures
+    from pgtf.running.interruption import Interruption
     from pgtf.running.restored import run_evaluation, run_seed
 
     evaluation = run_evaluation()
@@ -111,16 +117,27 @@ def _scored(trainer: "Trainer", asked: flags.FlagValues) -> str:
     seed = run_seed() if asked.seed is None else asked.seed
     episodes = asked.episodes or evaluation.final_episodes
     trainer.environment.close()  # There may be one robot, or one licence.
-    with environment_failures(trainer), contextlib.closing(evaluation):
+    with environment_failures(trainer):
         evaluation.build(trainer.policy, trainer.environment, seed, trainer.compilation)
-        scores = {member: evaluation.score(episodes) for member in trainer.members()}
+    interruption = Interruption(evaluation.stop, "stopping; a second signal stops at once.")
+    scores = {}
+    with contextlib.closing(evaluation), interruption, contextlib.suppress(Halted):
+        for member in trainer.members():
+            with environment_failures(trainer):
+                scores[member] = evaluation.score(episodes)
+            if interruption.signal is not None:
+                break
+    if interruption.signal is not None:
+        return 128 + signal.Signals(interruption.signal)
     if asked.csv:
         _write(scores, Path(asked.csv).expanduser())
-    return "\n".join(
-        f"{member and f'{member}: '}Return {score.returns.mean():.1f} ± {score.returns.std():.1f},"
-        f" length {score.lengths.mean():.1f}, over {len(score.returns)} episodes"
-        for member, score in scores.items()
-    )
+    for member, score in scores.items():
+        print(
+            f"{member and f'{member}: '}Return {score.returns.mean():.1f} ±"
+            f" {score.returns.std():.1f}, length {score.lengths.mean():.1f}, over"
+            f" {len(score.returns)} episodes"
+        )
+    return 0
 
 
 def _write(scores: Mapping[str, "Score"], path: Path) -> None:

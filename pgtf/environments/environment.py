@@ -130,6 +130,16 @@ class Environment(abc.ABC):
         """Rebuilds whatever lives outside TensorFlow, after the environment's code has raised."""
         return
 
+    def halt(self, grace: float = 0.0) -> None:
+        """Makes steps and resets raise Halted, as the run is to end; called in any thread.
+
+        Compiled environments need not: no call of theirs lasts.
+
+        Args:
+            grace: seconds from now in which rollouts may still come to their end.
+        """
+        del grace
+
     def close(self) -> None:
         """Frees resources outside TensorFlow."""
         return

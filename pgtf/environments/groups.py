@@ -30,6 +30,9 @@ class Copies(Protocol):
     def renew(self) -> None:
         """See ``Environment.renew``."""
 
+    def halt(self, grace: float = 0.0) -> None:
+        """See ``Environment.halt``."""
+
     def close(self) -> None:
         """See ``Environment.close``."""
 
@@ -75,6 +78,10 @@ class Groups(abc.ABC):
     def renew(self) -> None:
         """See ``Environment.renew``."""
         return
+
+    def halt(self, grace: float = 0.0) -> None:
+        """Makes steps and resets raise Halted; see ``Environment.halt``."""
+        del grace
 
     def close(self) -> None:
         """Frees resources outside TensorFlow."""
@@ -140,6 +147,10 @@ class BlockGroups(Groups):
     def renew(self) -> None:
         """Makes the copies anew."""
         self.environment.renew()
+
+    def halt(self, grace: float = 0.0) -> None:
+        """Halts every copy; see ``Environment.halt``."""
+        self.environment.halt(grace)
 
     def close(self) -> None:
         """Closes every copy."""

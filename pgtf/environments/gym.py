@@ -107,7 +107,7 @@ class GymEnvironment(HostedEnvironment):
         if vectorization == "loop":
             return EnvironmentLoop([self.make] * self.num_envs)
         if vectorization == "async":
-            with _ctrl_c_ignored():
+            with _terminal_ignored():
                 return Processes([self.make] * self.num_envs)
         if self.wrappers:
             raise ConfigurationError(
@@ -177,16 +177,18 @@ def _imported_spec(id: str) -> gym.envs.registration.EnvSpec:
 
 
 @contextlib.contextmanager
-def _ctrl_c_ignored() -> Iterator[None]:
-    """Child processes started here ignore Ctrl-C: the parent still needs them to save."""
+def _terminal_ignored() -> Iterator[None]:
+    """Child processes started here ignore what a terminal sends to all: the parent has to save."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    numbers = (signal.SIGINT, signal.SIGHUP)
+    previous = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from pgtf.environments.border import tell_unclosed
 from pgtf.environments.environment import Environment
+from pgtf.environments.halting import Halt
 from pgtf.environments.interpreter import keep_thread_state
 from pgtf.spaces import bounded, specification
 from pgtf.trajectory import TimeStep
@@ -92,6 +93,7 @@ class HostedEnvironment(Environment):
     def __init__(self, name: str, num_envs: int):
         self.name = name
         self.num_envs = num_envs
+        self._halt = Halt()
         self._host = self.make_host()
         self._closed = False
         self.observation_space = self._host.observation_space
@@ -143,6 +145,7 @@ class HostedEnvironment(Environment):
 
         def call(*arrays: Any) -> Any:
             keep_thread_state()
+            self._halt.check()
             # A copy, as two threads cannot be in one context at a time.
             return context.copy().run(function, *arrays)
 
@@ -186,6 +189,10 @@ class HostedEnvironment(Environment):
             self._host.close()
         self._host = self.make_host()
         self._closed = False
+
+    def halt(self, grace: float = 0.0) -> None:
+        """Makes every later call raise Halted; see ``Environment.halt``."""
+        self._halt(grace)
 
     def close(self) -> None:
         """Closes every copy; what their code raises then is told, and ends nothing."""

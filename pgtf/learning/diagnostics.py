@@ -1,6 +1,6 @@
 """The variance of the policy gradient during training, from the training batches."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import gin
 import numpy as np
@@ -15,6 +15,7 @@ from pgtf.policies.decision import Actor
 from pgtf.trajectory import Trajectory
 
 _PREFIX = "variance_"
+_TAG = f"train/{_PREFIX}"
 
 
 @gin.register
@@ -46,7 +47,7 @@ class GradientVariance:
         targets: Targets,
         updates: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        """Returns scalar metrics, which ``tags`` turns into TensorBoard's.
+        """Returns scalar metrics, which ``summarised`` turns into TensorBoard's.
 
         Args:
             policy: π_θ.
@@ -84,21 +85,21 @@ class GradientVariance:
         return {_PREFIX + name: x for name, x in zip(names, numbers, strict=True)}
 
 
-def tags(names: Iterable[str], means: np.ndarray) -> dict[str, float]:
-    """Returns TensorBoard tags and values of a loss's metrics.
+def summarised(rows: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Returns the mean of each scalar, and what ``GradientVariance`` makes of several.
 
     Args:
-        names: of the metrics.
-        means: over the iterations of a call of ``Trainer.iterate``, one for each name.
+        rows: TensorBoard tag to values, one for each iteration.
     """
-    found = {name: float(mean) for name, mean in zip(names, means, strict=True)}
-    own = {name: found.pop(name) for name in list(found) if name.startswith(_PREFIX)}
-    scalars = {f"train/{name}": mean for name, mean in found.items()}
-    part = own.pop(f"{_PREFIX}measured", 0.0)
+    scalars = {
+        tag: float(np.mean(values, dtype=np.float64)) for tag, values in rows.items() if len(values)
+    }
+    own = {tag: scalars.pop(tag) for tag in list(scalars) if tag.startswith(_TAG)}
+    part = own.pop(f"{_TAG}measured", 0.0)
     if not part:
         return scalars
     trace, squared, without = (
-        own[_PREFIX + name] / part for name in ("trace", "squared_norm", "trace_without_baseline")
+        own[_TAG + name] / part for name in ("trace", "squared_norm", "trace_without_baseline")
     )
     scalars |= {"variance/trace": trace, "variance/squared_norm": squared}
     if trace > 0:

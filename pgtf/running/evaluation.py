@@ -171,6 +171,10 @@ class Evaluation:
                 " bind the same adapters round both."
             )
 
+    def stop(self) -> None:
+        """Makes a running ``score`` raise, as it is no longer wanted; called in any thread."""
+        self._environment.halt()
+
     def close(self) -> None:
         """Closes the environments."""
         if self._environment is not None:
@@ -191,6 +195,9 @@ class NoEvaluation(Evaluation):
         seed: int,
         compilation: Compilation | None = None,
     ) -> None:
+        """Does nothing."""
+
+    def stop(self) -> None:
         """Does nothing."""
 
     def close(self) -> None:

@@ -81,9 +81,8 @@ class MetricsWriter:
             self._events.close()
 
     def _at(self, step: int) -> contextlib.AbstractContextManager[Any]:
-        """Writes at a step, which like every value is an array: TensorFlow keeps a copy of each
-        Python number that it is given, for ever.
-        """
+        """Writes at a step."""
+        # Arrays, as TensorFlow keeps each Python number that it has ever been given.
         manager: contextlib.AbstractContextManager[Any] = self._events.as_default(
             np.asarray(step, np.int64)
         )

@@ -108,7 +108,6 @@ def train(
     elif evaluation is None:
         evaluation = NoEvaluation()
     with contextlib.ExitStack() as stack:
-        interruption = stack.enter_context(Interruption(trainer.stop))
         display = stack.enter_context(ProgressDisplay(total_steps))
         stack.callback(trainer.close)
         with environment_failures(trainer):
@@ -126,6 +125,7 @@ def train(
             folder, trainer, total_steps, evaluation, log_every, checkpoint_every, called, policy
         )
         stack.callback(loop.close)
+        interruption = stack.enter_context(Interruption(loop.stop))
         summary = loop.run(interruption, display, seed)
         next(trainer.members())
         return Run(folder.path, summary, policy)

@@ -18,13 +18,13 @@ from pgtf.evolution import population as populations
 from pgtf.evolution.methods import EvolutionStrategy, SearchMethod
 from pgtf.evolution.search import GaussianSearch
 from pgtf.graph.compilation import Compilation
-from pgtf.graph.packing import Packed, packed, unpacked
+from pgtf.graph.packing import Packed, packed
 from pgtf.graph.parameters import flattened, unflattened
 from pgtf.learning.schedules import Horizon
 from pgtf.policies.policy import Policy
 from pgtf.rollouts.collector import stream
 from pgtf.trainers.recovery import Recovery
-from pgtf.trainers.trainer import Report, Trainer
+from pgtf.trainers.trainer import ROLLOUT_SECONDS, Report, Trainer, train_rows
 
 
 @gin.register
@@ -129,12 +129,11 @@ class EvolutionTrainer(Trainer):
         scalars, episodes, fitness = self._recovery.run(
             lambda: self.compilation.run(self._whole), self._groups
         )
-        names, values = unpacked(scalars)
-        tags = {f"train/{name}": float(x) for name, x in zip(names, values.numpy(), strict=True)}
         histograms = {"train/fitness": fitness.numpy()}
         if self.search.covariance == "diagonal":
             histograms["train/sigmas"] = self.search.sigma.numpy()
-        return Report(tags, episodes.numpy(), histograms, self._recovery.counts())
+        rows = train_rows(tf.nest.map_structure(lambda x: x[tf.newaxis], scalars))
+        return Report(rows, episodes.numpy(), histograms, self._recovery.counts())
 
     def warnings(self) -> list[str]:
         """Returns a sentence where an adapter would have to learn; see ``Trainer.warnings``."""
@@ -173,6 +172,11 @@ class EvolutionTrainer(Trainer):
         variables = self.policy.non_trainable_variables
         leaves = {f"leaf{i}": variable for i, variable in enumerate(variables)}
         return {"statistics": leaves} if leaves else {}
+
+    def stop(self) -> None:
+        """Halts the environments of all members; see ``Trainer.stop``."""
+        if self._groups is not None:
+            self._groups.halt(ROLLOUT_SECONDS)
 
     def close(self) -> None:
         """Closes the environments of all members."""

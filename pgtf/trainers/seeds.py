@@ -13,17 +13,17 @@ from scipy import stats
 from pgtf.configuration.isolation import own_singletons
 from pgtf.configuration.machine import require_memory
 from pgtf.errors import ConfigurationError
-from pgtf.graph.packing import unpacked
 from pgtf.graph.scan import UNROLLED, scan_while
 from pgtf.learning.fitting import Regression
 from pgtf.learning.learner import Learner
 from pgtf.rollouts.collector import stream
 from pgtf.rollouts.unroll import Carry, start
 from pgtf.rollouts.window import EpisodeWindow
+from pgtf.trainers.call_length import CallLength
 from pgtf.trainers.members import StackedLearner
 from pgtf.trainers.stacked import StackedOptimizer
 from pgtf.trainers.synchronous import SynchronousTrainer
-from pgtf.trainers.trainer import Report, Trainer
+from pgtf.trainers.trainer import Report, Trainer, train_rows
 
 _STEPS_PER_CALL = 50_000
 
@@ -131,18 +131,22 @@ class SeedsTrainer(Trainer):
         carry = tf.function(self._start, autograph=False)()
         self._carry = [tf.Variable(leaf, trainable=False) for leaf in tf.nest.flatten(carry)]
         self._structure = carry
+        shape = (self._num_seeds, self._num_steps, self.environment.num_envs)
+        self._most = max(1, _STEPS_PER_CALL // math.prod(shape))
+        self._length = CallLength(self._most)
         self._several = self.compilation.function(self._iterate_several)
 
     def iterate(self, limit: int) -> Report:
         """Trains every seed for about 0.1 s; see ``Trainer.iterate``."""
-        count, scalars, episodes, advantage = self.compilation.run(
-            lambda: self._several(tf.constant(limit, tf.int64))
-        )
+        bounds = [
+            tf.convert_to_tensor(np.asarray(x, np.int64))
+            for x in (limit, self._length.next(self.call_seconds))
+        ]
+        count, scalars, episodes, advantage = self.compilation.run(lambda: self._several(*bounds))
         n = int(count)
+        self._length.took(n)
         self.steps.assign(tf.reduce_min(self._stack.steps))
-        names, values = unpacked(scalars)
-        averages = values.numpy()[:n].mean(axis=(0, 1))
-        report = {f"train/{name}": float(x) for name, x in zip(names, averages, strict=True)}
+        counts = {}
         finished = episodes.numpy()[:n]
         means = []
         for i, window in enumerate(self._windows):
@@ -150,10 +154,15 @@ class SeedsTrainer(Trainer):
             mean = window.scalars().get("rollout/ep_rew_mean")
             if mean is not None:
                 means.append(mean)
-                report[f"seed_{i}/ep_rew_mean"] = mean
+                counts[f"seed_{i}/ep_rew_mean"] = mean
         if means:
-            report["rollout/ep_rew_iqm"] = interquartile_mean(means)
-        return Report(report, finished.reshape(-1, 3), {"train/advantages": advantage.numpy()})
+            counts["rollout/ep_rew_iqm"] = interquartile_mean(means)
+        return Report(
+            train_rows(scalars, n),
+            finished.reshape(-1, 3),
+            {"train/advantages": advantage.numpy()},
+            counts,
+        )
 
     def members(self) -> Iterator[str]:
         """Gives ``policy`` the weights of each seed in turn."""
@@ -204,10 +213,9 @@ class SeedsTrainer(Trainer):
         initial = self.policy.initial_memory(self.environment.num_envs)
         return tf.vectorized_map(lambda seed: start(self.environment, seed, initial), seeds)
 
-    def _iterate_several(self, limit: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        shape = (self._num_seeds, self._num_steps, self.environment.num_envs)
-        most = max(1, _STEPS_PER_CALL // math.prod(shape))
-        advantage = tf.zeros(shape)
+    def _iterate_several(self, limit: tf.Tensor, turns: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        most = self._most
+        advantage = tf.zeros((self._num_seeds, self._num_steps, self.environment.num_envs))
         carry = tf.nest.pack_sequence_as(self._structure, [v.value() for v in self._carry])
 
         def once(place: tuple[Carry, tf.Tensor, tf.Tensor], t: tf.Tensor) -> tuple[Any, Any]:
@@ -216,7 +224,11 @@ class SeedsTrainer(Trainer):
 
         (carry, count, advantage), (scalars, episodes) = scan_while(
             once,
-            lambda place, t: (t < most) & (tf.reduce_min(self._stack.steps) < limit),
+            lambda place, t: (
+                (t < most)
+                & (tf.cast(t, tf.int64) < turns)
+                & (tf.reduce_min(self._stack.steps) < limit)
+            ),
             (carry, tf.constant(0), advantage),
             most,
         )

@@ -1,11 +1,13 @@
 """A2C and its relatives: B environments in lockstep, one update for each rollout."""
 
 import functools
+import time
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 import gin
+import numpy as np
 import tensorflow as tf
 
 from pgtf.configuration.checked import checked
@@ -13,10 +15,9 @@ from pgtf.configuration.ranges import CountOrZero
 from pgtf.environments.environment import Environment
 from pgtf.environments.gym import GymEnvironment
 from pgtf.graph.compilation import Compilation
-from pgtf.graph.packing import Packed, packed, unpacked
+from pgtf.graph.packing import Packed, packed
 from pgtf.graph.scan import scan_while
 from pgtf.learning.acting import TapedActing
-from pgtf.learning.diagnostics import tags
 from pgtf.learning.learner import Learner
 from pgtf.learning.targets import Targets
 from pgtf.losses import Scalars
@@ -26,8 +27,9 @@ from pgtf.rollouts.episodes import Episodes
 from pgtf.rollouts.replay import RecentRollouts, ReplayBuffer, rollout_spec
 from pgtf.rollouts.steps import Rollouts
 from pgtf.rollouts.unroll import Behaviour, Carry, Finished, Played, assembled
+from pgtf.trainers.call_length import CallLength
 from pgtf.trainers.recovery import Recovery
-from pgtf.trainers.trainer import Report, Trainer
+from pgtf.trainers.trainer import Report, Trainer, train_rows
 from pgtf.trajectory import Trajectory
 
 _STEPS_PER_CALL = {False: 2_000, True: 50_000}  # by Environment.compiled
@@ -121,6 +123,9 @@ class SynchronousTrainer(Trainer):
         )
         self._several = None
         if static:
+            batch = self._iteration.structured_outputs[3]["train/advantages"].shape.num_elements()
+            self._most = max(1, _STEPS_PER_CALL[self.environment.compiled] // batch)
+            self._length = CallLength(self._most)
             self._several = function(self._iterate_several, self.environment.compiled)
 
     def saving(self) -> dict[str, Any]:
@@ -161,21 +166,32 @@ class SynchronousTrainer(Trainer):
 
     def _iterate(self, limit: int) -> Report:
         if self._several is not None:
-            self._carry, count, metrics, episodes, histograms = self._several(
-                self._carry, tf.constant(limit, tf.int64)
+            bounds = np.asarray(limit, np.int64), np.asarray(self._bound(), np.float64)
+            self._carry, turns, metrics, episodes, histograms = self._several(
+                self._carry, *map(tf.convert_to_tensor, bounds)
             )
-            names, rows = unpacked(metrics)
-            scalars = rows.numpy()[:count].mean(axis=0)
+            count = int(turns)
+            self._length.took(count)
         else:
-            self._carry, metrics, episodes, histograms = self._iteration(self._carry)
-            names, row = unpacked(metrics)
-            scalars, episodes = row.numpy(), episodes[tf.newaxis]
+            self._carry, *once, histograms = self._iteration(self._carry)
+            metrics, episodes = tf.nest.map_structure(lambda x: x[tf.newaxis], once)
+            count = 1
         return Report(
-            tags(names, scalars),
-            episodes.numpy(),
+            train_rows(metrics, count),
+            episodes.numpy()[:count],
             {k: v.numpy() for k, v in histograms.items()},
             self._recovery.counts(),
         )
+
+    def _bound(self) -> float:
+        """What ends a call of several iterations: their number, or a moment (see ``_in_time``)."""
+        turns = self._length.next(self.call_seconds)
+        return turns if self.environment.compiled else time.time() + self.call_seconds
+
+    def _in_time(self, t: tf.Tensor, bound: tf.Tensor) -> tf.Tensor:
+        if self.environment.compiled:
+            return tf.cast(t, tf.float64) < bound
+        return (t < 1) | (tf.timestamp() < bound)
 
     def warnings(self) -> list[str]:
         """Returns the rollout's warnings about the returns; see ``Trainer.warnings``."""
@@ -253,10 +269,8 @@ class SynchronousTrainer(Trainer):
         self.steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
         return carry, trajectory.action, tf.stack(finished), packed(scalars), targets.advantage
 
-    def _iterate_several(self, carry: Carry, limit: tf.Tensor) -> tuple[Any, ...]:
-        outputs = self._iteration.structured_outputs
-        batch = outputs[3]["train/advantages"].shape.num_elements()
-        most = max(1, _STEPS_PER_CALL[self.environment.compiled] // batch)
+    def _iterate_several(self, carry: Carry, limit: tf.Tensor, bound: tf.Tensor) -> tuple[Any, ...]:
+        most, outputs = self._most, self._iteration.structured_outputs
         empty = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), outputs[3])
 
         def once(place: tuple[Carry, tf.Tensor, Any], t: tf.Tensor) -> tuple[Any, Any]:
@@ -265,7 +279,7 @@ class SynchronousTrainer(Trainer):
 
         (carry, count, histograms), (scalars, episodes) = scan_while(
             once,
-            lambda place, t: (t < most) & (self.steps < limit),
+            lambda place, t: (t < most) & (self.steps < limit) & self._in_time(t, bound),
             (carry, tf.constant(0), empty),
             most if self.environment.compiled else None,
         )

@@ -1,6 +1,7 @@
 """The contract between the training loop and a trainer."""
 
 import abc
+import math
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -10,26 +11,47 @@ import tensorflow as tf
 
 from pgtf.environments.environment import Environment
 from pgtf.graph.compilation import Compilation
+from pgtf.graph.packing import Packed, unpacked
+from pgtf.learning.diagnostics import summarised
 from pgtf.learning.learner import Learner
 from pgtf.learning.schedules import Horizon
 from pgtf.policies.policy import Policy
+
+ROLLOUT_SECONDS = 1.0  # That a rollout may still take when a run is to end.
 
 
 class Report(NamedTuple):
     """The results of one call of ``Trainer.iterate``.
 
     Attributes:
-        scalars: TensorBoard tag to value, means over the iterations of the call.
+        rows: TensorBoard tag to values, one for each iteration of the call, or of each seed in it.
         episodes: [N, 3] float32, a row for each iteration: the number of episodes that ended, and
             the sums of their returns and of their lengths.
         histograms: TensorBoard tag to array, of the last iteration.
         counts: TensorBoard tag to value, for counters, which are not averaged.
     """
 
-    scalars: dict[str, float]
+    rows: Mapping[str, np.ndarray]
     episodes: np.ndarray
     histograms: dict[str, np.ndarray]
     counts: Mapping[str, float] = MappingProxyType({})
+
+    @property
+    def scalars(self) -> dict[str, float]:
+        """TensorBoard tag to value, means over the iterations of the call."""
+        return summarised(self.rows)
+
+
+def train_rows(metrics: Packed, count: int | None = None) -> dict[str, np.ndarray]:
+    """Returns packed metrics as the rows of a ``Report``.
+
+    Args:
+        metrics: [K, ..., n].
+        count: iterations that were run; the rows after them are blank. All if None.
+    """
+    names, values = unpacked(metrics)
+    columns = np.moveaxis(values.numpy()[:count], -1, 0)
+    return {f"train/{name}": column.ravel() for name, column in zip(names, columns, strict=True)}
 
 
 class Trainer(abc.ABC):
@@ -42,6 +64,8 @@ class Trainer(abc.ABC):
         horizon: how much of the run is over; the training loop gives it the run's length.
         compilation: whether XLA compiles; evaluation follows it.
         learner: what estimates the policy gradient, or None where none is followed.
+        call_seconds: about how long a call of ``iterate`` may take; as long as it takes to reach
+            its limit until the training loop says otherwise.
     """
 
     policy: Policy
@@ -50,6 +74,7 @@ class Trainer(abc.ABC):
     horizon: Horizon
     compilation: Compilation
     learner: Learner | None = None
+    call_seconds: float = math.inf
 
     @abc.abstractmethod
     def build(self, seed: int) -> None:
@@ -72,7 +97,11 @@ class Trainer(abc.ABC):
 
     @abc.abstractmethod
     def iterate(self, limit: int) -> Report:
-        """Trains for about 0.1 s; may pass ``limit`` by a rollout of each worker."""
+        """Trains up to ``limit`` steps; may pass it by a rollout of each worker.
+
+        Returns earlier once ``call_seconds`` are over, though not before one iteration, or after
+        as many iterations as one graph holds.
+        """
 
     @abc.abstractmethod
     def trackables(self) -> dict[str, Any]:
@@ -108,11 +137,11 @@ class Trainer(abc.ABC):
         del saved
 
     def stop(self) -> None:
-        """Asks a running ``iterate`` to return early, because the run ends.
+        """Asks a running ``iterate`` to end soon, because the run does; called in any thread.
 
-        Called from a signal handler: it may only set a flag.
+        A rollout that takes longer is given up: ``iterate`` then raises ``Halted``.
         """
-        return
+        self.environment.halt(ROLLOUT_SECONDS)
 
     def close(self) -> None:
         """Frees environments and threads."""

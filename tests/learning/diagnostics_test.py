@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pgtf.errors import ConfigurationError
-from pgtf.learning.diagnostics import GradientVariance, tags
+from pgtf.learning.diagnostics import GradientVariance, summarised
 from tests.short_runs import table, train
 from tests.trajectories import SEED, columns, gradients_of, loss_of, random_trajectory, tables
 
@@ -31,18 +31,23 @@ def test_the_trace_is_that_of_the_environments_own_gradients() -> None:
     assert float(metrics["variance_squared_norm"]) == pytest.approx(squared_norm, rel=1e-3)
 
 
-def test_tags_are_ratios_of_means() -> None:
-    names = ["entropy", "variance_measured", "variance_squared_norm", "variance_trace"]
-    names += ["variance_trace_without_baseline"]
-    found = tags(names, np.array([0.5, 0.25, 0.5, 1.0, 4.0]))
-    assert found == {
+def test_variances_are_shown_as_ratios_of_means() -> None:
+    rows = {
+        "train/entropy": np.array([0.25, 0.75]),
+        "train/variance_measured": np.array([1.0, 0.0, 0.0, 0.0]),
+        "train/variance_squared_norm": np.array([2.0, 0.0, 0.0, 0.0]),
+        "train/variance_trace": np.array([4.0, 0.0, 0.0, 0.0]),
+        "train/variance_trace_without_baseline": np.array([16.0, 0.0, 0.0, 0.0]),
+    }
+    assert summarised(rows) == {
         "train/entropy": 0.5,
         "variance/trace": 4.0,
         "variance/squared_norm": 2.0,
         "variance/signal_to_noise": 0.5,
         "variance/ratio_to_no_baseline": 0.25,
     }
-    assert tags(names, np.array([0.5, 0.0, 0.0, 0.0, 0.0])) == {"train/entropy": 0.5}
+    rows = {tag: 0.0 * values if "variance" in tag else values for tag, values in rows.items()}
+    assert summarised(rows) == {"train/entropy": 0.5}
 
 
 @pytest.mark.parametrize("file", ["a2c.gin", "compiled.gin"])

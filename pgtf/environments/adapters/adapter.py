@@ -170,6 +170,10 @@ class Adapter(Environment):
         """Makes the inner environment anew."""
         self.environment.renew()
 
+    def halt(self, grace: float = 0.0) -> None:
+        """Halts the inner environment."""
+        self.environment.halt(grace)
+
     def close(self) -> None:
         """Closes the inner environment."""
         self.environment.close()

@@ -18,7 +18,6 @@ from pgtf.environments.environment import Environment
 from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError
 from pgtf.graph.compilation import Compilation
-from pgtf.learning.diagnostics import tags
 from pgtf.learning.entropy import EntropyBonus
 from pgtf.learning.learner import Learner
 from pgtf.learning.schedules import OverEnvironmentSteps
@@ -31,7 +30,7 @@ from pgtf.trainers.a3c.crew import Crew
 from pgtf.trainers.a3c.shared import SharedLearner
 from pgtf.trainers.a3c.worker import Outcome, Worker
 from pgtf.trainers.recovery import Recovery
-from pgtf.trainers.trainer import Report, Trainer
+from pgtf.trainers.trainer import ROLLOUT_SECONDS, Report, Trainer
 
 _SLICE = 0.25  # Seconds that workers run between two parkings.
 
@@ -190,7 +189,9 @@ class AsynchronousTrainer(Trainer):
                 names the worker and the environment.
         """
         return self._report(
-            self.compilation.run(lambda: self.crew.run(limit, _SLICE), self._restart)
+            self.compilation.run(
+                lambda: self.crew.run(limit, min(_SLICE, self.call_seconds)), self._restart
+            )
         )
 
     def _restart(self) -> None:
@@ -203,6 +204,8 @@ class AsynchronousTrainer(Trainer):
         """Parks the workers for good after their current rollouts."""
         if self._crew is not None:
             self._crew.stopping = True
+        for environment in self._environments:
+            environment.halt(ROLLOUT_SECONDS)
 
     def saving(self) -> dict[str, Any]:
         """Returns the last episodes of each worker."""
@@ -250,16 +253,15 @@ class AsynchronousTrainer(Trainer):
         workers = self.crew.workers
         outcomes = sorted(outcomes, key=lambda outcome: outcome.worker)
         names = workers[0].names
-        scalars: dict[str, float] = {}
         if not outcomes:
-            return Report(scalars, np.zeros((0, 3), np.float32), {})
-        rows = np.concatenate([outcome.scalars for outcome in outcomes])
-        if len(rows):
-            scalars = tags(names, rows.mean(axis=0))
+            return Report({}, np.zeros((0, 3), np.float32), {})
+        columns = np.concatenate([outcome.scalars for outcome in outcomes]).T
+        rows = {f"train/{name}": column for name, column in zip(names, columns, strict=True)}
         for worker in workers:
-            scalars |= worker.scalars([x for x in outcomes if x.worker == worker.index])
+            scalars = worker.scalars([x for x in outcomes if x.worker == worker.index])
+            rows |= {tag: np.array([value]) for tag, value in scalars.items()}
         return Report(
-            scalars,
+            rows,
             np.concatenate([outcome.episodes for outcome in outcomes]),
             {tag: x.numpy() for tag, x in workers[0].histograms.items()},
             {"workers/environment_failures": float(self.crew.failures.numpy())},

@@ -200,8 +200,9 @@ class Worker:
         shared = self._shared
         if self._carry is None:
             self._carry = self._start()
+        bound = tf.convert_to_tensor(np.asarray(limit, np.int64))
         while True:
-            self._carry, *rows = self._several(self._carry, tf.constant(limit, tf.int64))
+            self._carry, *rows = self._several(self._carry, bound)
             yield rows
             if shared.stop.numpy() or shared.learner.steps.numpy() >= limit:
                 return
