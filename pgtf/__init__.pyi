@@ -103,6 +103,10 @@ from pgtf.running.callbacks import Callback as Callback
 from pgtf.running.callbacks import Snapshot as Snapshot
 from pgtf.running.callbacks import StopAtReturn as StopAtReturn
 from pgtf.running.evaluation import Evaluation as Evaluation
+from pgtf.running.safeguards import GoBack as GoBack
+from pgtf.running.safeguards import Safeguard as Safeguard
+from pgtf.running.safeguards import SkipUpdates as SkipUpdates
+from pgtf.running.safeguards import StopRun as StopRun
 from pgtf.running.training import Run as Run
 from pgtf.starting import train_from_python
 from pgtf.trainers.a3c.asynchronous import AsynchronousTrainer as AsynchronousTrainer

@@ -80,6 +80,7 @@ NonNegative = Annotated[float, Range(0.0)]
 Probability = Annotated[float, Range(0.0, 1.0)]
 #: A share that is not everything, such as the weight of the past in a running mean.
 ProbabilityBelowOne = Annotated[float, Range(0.0, 1.0, below=True)]
+FactorBelowOne = Annotated[float, Range(0.0, 1.0, above=True, below=True)]
 PositiveProbability = Annotated[float, Range(0.0, 1.0, above=True)]
 #: What TensorFlow and NumPy take as a seed.
 Seed = Annotated[int, Range(0, 2**31 - 1)]

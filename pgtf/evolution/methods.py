@@ -156,13 +156,14 @@ class CrossEntropyMethod(SearchMethod):
         """Moves the distribution towards the fit; see ``SearchMethod.update``."""
         search = self._search
         mean, variance = self.fit(members, fitness)
-        move = self.step * (mean - search.mean.value)
+        step = self.step * self._horizon.step_scale
+        move = step * (mean - search.mean.value)
         search.mean.assign_add(move)
         metrics = {"step_norm": tf.norm(move)}
         if search.scale == "learned":
             extra = self._extra_scale()
             target = tf.sqrt(variance + tf.square(extra))
-            sigma = search.sigma + self.step * (target - search.sigma)
+            sigma = search.sigma + step * (target - search.sigma)
             search.log_scale.assign(tf.math.log(tf.maximum(sigma, 1e-8)))
             metrics["extra_sigma"] = extra
         return metrics

@@ -22,8 +22,11 @@ class Horizon:
 
     A run whose length nobody has set has no end, and is always at its start.
 
+    It also knows by how much the steps of optimizers have been made smaller since the run began.
+
     Attributes:
         followed: whether a schedule of the run goes by it.
+        step_scale: factor of all learning rates, a scalar variable.
     """
 
     def __init__(self) -> None:
@@ -32,6 +35,8 @@ class Horizon:
         self._total = tf.Variable(_ENDLESS, dtype=tf.int64, trainable=False)
         self._since = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._done = tf.Variable(0.0, trainable=False)
+        self.step_scale = tf.Variable(1.0, trainable=False)
+        self._numbers: list[tuple[keras.Variable, float]] = []
 
     def fraction(self, steps: tf.Tensor) -> tf.Tensor:
         """Returns the fraction of the run that is over after this many steps, float32."""
@@ -74,7 +79,12 @@ class Horizon:
 
     def state(self) -> dict[str, float]:
         """Returns what ``restore`` takes."""
-        numbers = {"total": self._total, "since": self._since, "done": self._done}
+        numbers = {
+            "total": self._total,
+            "since": self._since,
+            "done": self._done,
+            "step_scale": self.step_scale,
+        }
         return {name: number.numpy().item() for name, number in numbers.items()}
 
     def restore(self, state: dict[str, float]) -> None:
@@ -82,6 +92,19 @@ class Horizon:
         self._total.assign(int(state["total"]))
         self._since.assign(int(state["since"]))
         self._done.assign(state["done"])
+        self.scale_steps(state.get("step_scale", 1.0))
+
+    def scale_steps(self, scale: float) -> None:
+        """Multiplies the learning rates that were bound by this, in place of the factor before."""
+        if scale == float(self.step_scale.numpy()):
+            return
+        self.step_scale.assign(scale)
+        for variable, number in self._numbers:
+            variable.assign(scale * number)
+
+    def follow_number(self, learning_rate: keras.Variable) -> None:
+        """Notes a learning rate that is a number, which ``scale_steps`` changes."""
+        self._numbers.append((learning_rate, float(learning_rate.numpy())))
 
     def follow(self, schedule: Any) -> None:
         """Notes that a schedule (or a number) may go by this horizon."""
@@ -197,7 +220,7 @@ class OverEnvironmentSteps(LearningRateSchedule):
 
     def at(self, steps: tf.Tensor) -> tf.Tensor:
         """Returns the value after this many environment steps."""
-        return self._horizon.value(self._schedule, steps)
+        return self._horizon.step_scale * self._horizon.value(self._schedule, steps)
 
     @classmethod
     def install(
@@ -208,3 +231,5 @@ class OverEnvironmentSteps(LearningRateSchedule):
         schedule = optimizer._learning_rate
         if isinstance(schedule, LearningRateSchedule):
             optimizer._learning_rate = cls(schedule, steps, horizon)
+        elif isinstance(schedule, keras.Variable):
+            horizon.follow_number(schedule)

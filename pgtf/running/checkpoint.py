@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from pgtf.errors import TrainingError, cannot_write
+from pgtf.graph.finite import FiniteCheck, float_variables
 from pgtf.running import policy_files
 
 _KEPT = 3
@@ -52,6 +53,7 @@ class Checkpoints:
         self._folder = folder
         self._progress = _Progress()
         self._steps = steps
+        self._finite = FiniteCheck(float_variables(trackables))
         self._checkpoint = tf.train.Checkpoint(progress=self._progress, **trackables)
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, str(folder), max_to_keep=_KEPT, checkpoint_name="step"
@@ -61,8 +63,14 @@ class Checkpoints:
         if (folder / "best" / "score.json").exists():
             self.best_score = json.loads((folder / "best" / "score.json").read_text())["score"]
 
+    def broken(self) -> list[str]:
+        """Returns the names of variables that hold a number which is not finite."""
+        return self._finite.broken()
+
     def restore(self, partial: bool = False) -> dict[str, Any] | None:
         """Restores the last checkpoint; an older one, with a warning, if that is damaged.
+
+        One that holds numbers which are not finite is as good as damaged: nothing follows from it.
 
         Args:
             partial: whether checkpoints hold more than the trackables.
@@ -82,6 +90,8 @@ class Checkpoints:
                     status.assert_existing_objects_matched().expect_partial()
                 else:
                     status.assert_consumed()
+                if broken := self.broken():
+                    raise ValueError(f"{broken[0]} is not finite")
             except _UNREADABLE as error:
                 damaged = damaged or f"{path} cannot be read: {_first_line(error)}"
                 continue

@@ -14,11 +14,13 @@ from pgtf.running.callbacks import Callbacks, Snapshot
 from pgtf.running.checkpoint import Checkpoints
 from pgtf.running.evaluation import Evaluation, Score
 from pgtf.running.failures import environment_failures
+from pgtf.running.finiteness import Diverged, Finiteness
 from pgtf.running.interruption import Interruption
 from pgtf.running.journal import Journal
 from pgtf.running.pace import Pace
 from pgtf.running.progress import ProgressDisplay
 from pgtf.running.run_folder import RunFolder
+from pgtf.running.safeguards import Safeguard
 from pgtf.trainers.trainer import Trainer
 
 _CALL_SECONDS = 0.25  # After which the progress is shown and a signal is heeded.
@@ -37,6 +39,7 @@ class Loop:
         checkpoint_every: int,
         callbacks: Callbacks,
         policy: NumpyPolicy,
+        safeguard: Safeguard,
     ):
         self._folder = folder
         self._trainer = trainer
@@ -47,20 +50,28 @@ class Loop:
         self._callbacks = callbacks
         self._policy = policy
         self._checkpoints = Checkpoints(folder.checkpoints, trainer.trackables(), trainer.steps)
-        saved = self._checkpoints.restore()
+        self._safeguard = safeguard
+        saved = self._resume()
         self._resumed = saved is not None
-        saved = saved or {}
-        if self._resumed:
-            trainer.restored(saved.get("trainer", {}))
-        ended = trainer.horizon.resume(saved.get("horizon"), total_steps, self._steps)
-        self._without_schedules = ended and self._steps < total_steps
         self._first = self._steps
-        window = EpisodeWindow(saved.get("episodes", ()))
-        self._journal = Journal(folder, window, self._first if self._resumed else None)
-        self._pace = Pace(saved.get("wall_seconds", 0.0))
-        self._seen = self._first
+        self._pace = Pace((saved or {}).get("wall_seconds", 0.0))
+        self._finiteness = Finiteness(trainer, safeguard, self._checkpoints.broken)
         self._announced: int | None = None
         trainer.call_seconds = _CALL_SECONDS
+
+    def _resume(self) -> dict[str, Any] | None:
+        """Goes on where the last checkpoint was, and returns what was saved with it."""
+        restored = self._checkpoints.restore()
+        saved = restored or {}
+        if restored is not None:
+            self._trainer.restored(saved.get("trainer", {}))
+        horizon = self._trainer.horizon
+        ended = horizon.resume(saved.get("horizon"), self._total_steps, self._steps)
+        self._without_schedules = ended and self._steps < self._total_steps
+        window = EpisodeWindow(saved.get("episodes", ()))
+        self._journal = Journal(self._folder, window, None if restored is None else self._steps)
+        self._seen = self._steps
+        return restored
 
     @property
     def _steps(self) -> int:
@@ -115,27 +126,54 @@ class Loop:
         """Trains to the last step, saves, and returns the steps per second."""
         display.stage("compiling")
         told = False
-        with contextlib.suppress(Halted):
-            while self._goes_on and self._interruption.signal is None:
-                self._iterate()
-                if self._pace.compiled and not told:
-                    display.say(f"Compiled in {self._pace.compile_seconds:.1f} s")
-                    told = True
-                if self._passed(self._log_every):
+        if self._safeguard.retreats and self._checkpoints.latest is None:
+            self._save()
+        while True:
+            try:
+                with contextlib.suppress(Halted):
+                    while self._goes_on and self._interruption.signal is None:
+                        self._advance()
+                        if self._pace.compiled and not told:
+                            display.say(f"Compiled in {self._pace.compile_seconds:.1f} s")
+                            told = True
+                        rate = self._pace.rate(self._seen)
+                        display.update(self._seen, rate, self._journal.mean_return)
+                if self._journal.waits:
                     self._log()
-                every = self._evaluation.every
-                if self._goes_on and every and self._passed(every):
-                    self._evaluate(self._evaluation.episodes)
-                if self._passed(self._checkpoint_every):
-                    self._checkpoint()
-                self._seen = self._steps
-                rate = self._pace.rate(self._seen)
-                display.update(self._seen, rate, self._journal.mean_return)
-        if self._journal.waits:
+                rate = self._pace.rate(self._steps)
+                self._checkpoint()
+            except Diverged as error:
+                self._go_back(error, display)
+            else:
+                return rate
+
+    def _advance(self) -> None:
+        """Calls the trainer once, and does what is due then."""
+        self._iterate()
+        if self._passed(self._log_every):
             self._log()
-        rate = self._pace.rate(self._steps)
-        self._checkpoint()
-        return rate
+        every = self._evaluation.every
+        if self._goes_on and every and self._passed(every):
+            self._evaluate(self._evaluation.episodes)
+        if self._passed(self._checkpoint_every):
+            self._checkpoint()
+        self._seen = self._steps
+
+    def _go_back(self, error: Diverged, display: ProgressDisplay) -> None:
+        """Resumes from the last checkpoint with smaller steps, or raises the error."""
+        factor = self._safeguard.retreat()
+        if factor is None or self._checkpoints.latest is None:
+            raise error
+        scale = factor * float(self._trainer.horizon.step_scale.numpy())
+        self._journal.close()
+        self._resume()
+        self._trainer.horizon.scale_steps(scale)
+        self._pace.went_back(self._steps)
+        self._finiteness.forget()
+        display.say(
+            f"{str(error).split(', so ')[0]}: going back to {self._steps:,} steps, with learning"
+            f" rates times {scale:g}."
+        )
 
     def close(self) -> None:
         """Closes the files."""
@@ -153,14 +191,7 @@ class Loop:
         with self._saved_on_failure():
             report = self._trainer.iterate(limit)
         seconds = time.perf_counter() - began
-        broken = [tag for tag, value in report.scalars.items() if not math.isfinite(value)]
-        if broken:
-            raise TrainingError(
-                f"{broken[0]} is not finite after {self._steps:,} steps, so training stops; try a"
-                " lower learning rate, a smaller Learner.max_gradient_norm or"
-                " Learner.reward_scale."
-            )
-        self._journal.add(report)
+        self._journal.add(self._finiteness.look_at(report))
         self._pace.called(seconds, len(report.episodes), self._steps)
 
     @contextlib.contextmanager
@@ -205,6 +236,7 @@ class Loop:
             Halted: a signal came.
         """
         with self._pace.pause():
+            self._finiteness.look_at_variables()
             scores: dict[str, Score] = {}
             with self._saved_on_failure():
                 for member in self._trainer.members():
@@ -230,6 +262,11 @@ class Loop:
                 self._call_back(self._callbacks.checkpoint, {})
 
     def _save(self) -> None:
+        """Saves a checkpoint, unless a number in it is not finite.
+
+        Raises:
+            TrainingError: it says so, or the checkpoint cannot be written.
+        """
         self._journal.flush()
         values = {
             "episodes": list(self._journal.window.rows),
@@ -237,6 +274,7 @@ class Loop:
             "horizon": self._trainer.horizon.state(),
             "trainer": self._trainer.saving(),
         }
+        self._finiteness.look_at_variables()
         variables = self._trainer.policy.variables
         policies = {
             member: [variable.numpy() for variable in variables]

@@ -57,7 +57,8 @@ class MetricsWriter:
         """Writes histograms at an environment step."""
         with self._writing(), self._at(step):
             for tag, value in values.items():
-                tf.summary.histogram(tag, np.asarray(value, np.float32))
+                numbers = np.asarray(value, np.float32)
+                tf.summary.histogram(tag, numbers[np.isfinite(numbers)])
 
     def text(self, tag: str, gin_text: str, step: int) -> None:
         """Writes a gin configuration as text."""

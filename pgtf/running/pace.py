@@ -58,6 +58,11 @@ class Pace:
             self.compile_seconds = max(0.0, self.compile_seconds - training)
             self.compiled = True
 
+    def went_back(self, steps: int) -> None:
+        """Measures the rate afresh, from these steps on."""
+        if self._steady is not None:
+            self._steady, self._pause = (time.perf_counter(), steps), 0.0
+
     @contextlib.contextmanager
     def pause(self) -> Iterator[None]:
         """Leaves what is done meanwhile out of the rate."""

@@ -85,7 +85,7 @@ def read_policy(run: Path, checkpoint: str | int, member: int) -> NumpyPolicy:
         member: which of several seeds, counted from 0.
 
     Raises:
-        ConfigurationError: there is no such checkpoint or member.
+        ConfigurationError: there is no such checkpoint or member, or its weights are not finite.
     """
     path = _weights(run, checkpoint)
     with _readable(run), np.load(path) as arrays:
@@ -100,6 +100,11 @@ def read_policy(run: Path, checkpoint: str | int, member: int) -> NumpyPolicy:
         )
     chosen = list(members.values())[member]
     weights = [chosen[i] for i in range(len(chosen))]
+    if not all(np.all(np.isfinite(x)) for x in weights if np.issubdtype(x.dtype, np.floating)):
+        raise ConfigurationError(
+            f"{path} holds weights that are not finite: the run has diverged. Load an earlier"
+            " checkpoint, by its number of steps."
+        )
     with _readable(run):
         text = json.loads((run / "policy" / "spaces.json").read_text())
         return acting_graph.saved_policy(

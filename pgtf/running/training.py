@@ -24,6 +24,7 @@ from pgtf.running.interruption import Interruption
 from pgtf.running.loop import Loop
 from pgtf.running.progress import ProgressDisplay
 from pgtf.running.run_folder import RunFolder, default_folder
+from pgtf.running.safeguards import Safeguard
 from pgtf.trainers.seeds import SeedsTrainer
 from pgtf.trainers.trainer import Trainer
 
@@ -75,6 +76,7 @@ def train(
     log_every: Count = 2_000,
     checkpoint_every: Count = 50_000,
     callbacks: Sequence[Callback] = (),
+    safeguard: Safeguard | None = None,
 ) -> Run:
     """Trains, or goes on training, and leaves a run folder.
 
@@ -89,6 +91,8 @@ def train(
         log_every: environment steps between two points of the curves.
         checkpoint_every: environment steps between two checkpoints.
         callbacks: follow the run and may end it, such as ``StopAtReturn``.
+        safeguard: what happens when a loss or a weight is no longer finite; ``StopRun`` when
+            unbound.
 
     Raises:
         ConfigurationError: the parts do not fit each other, or the folder is another run's.
@@ -107,6 +111,8 @@ def train(
         evaluation = Evaluation()
     elif evaluation is None:
         evaluation = NoEvaluation()
+    safeguard = safeguard or Safeguard()
+    trainer.undoes_updates = safeguard.undoes_updates
     with contextlib.ExitStack() as stack:
         display = stack.enter_context(ProgressDisplay(total_steps))
         stack.callback(trainer.close)
@@ -122,7 +128,15 @@ def train(
         request.built()
         policy = _written_policy(trainer, folder)
         loop = Loop(
-            folder, trainer, total_steps, evaluation, log_every, checkpoint_every, called, policy
+            folder,
+            trainer,
+            total_steps,
+            evaluation,
+            log_every,
+            checkpoint_every,
+            called,
+            policy,
+            safeguard,
         )
         stack.callback(loop.close)
         interruption = stack.enter_context(Interruption(loop.stop))

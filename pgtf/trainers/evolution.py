@@ -15,9 +15,10 @@ from pgtf.environments.groups import Groups
 from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError
 from pgtf.evolution import population as populations
-from pgtf.evolution.methods import EvolutionStrategy, SearchMethod
+from pgtf.evolution.methods import EvolutionStrategy, Metrics, SearchMethod
 from pgtf.evolution.search import GaussianSearch
 from pgtf.graph.compilation import Compilation
+from pgtf.graph.finite import float_variables, undone_unless_finite
 from pgtf.graph.packing import Packed, packed
 from pgtf.graph.parameters import flattened, unflattened
 from pgtf.learning.schedules import Horizon
@@ -52,6 +53,11 @@ class EvolutionTrainer(Trainer):
             resumed, it survives; each time all copies are rebuilt, and the generation played again.
         jit_compile: whether XLA compiles acting and learning, and compiled environments with them.
     """
+
+    remedy = (
+        "try a smaller learning rate of EvolutionStrategy.optimizer, a smaller"
+        " GaussianSearch.initial_scale or CrossEntropyMethod.step."
+    )
 
     @checked
     def __init__(
@@ -91,6 +97,7 @@ class EvolutionTrainer(Trainer):
         self.horizon = Horizon()
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="steps")
         self.generation = tf.Variable(0, trainable=False, name="generation")
+        self.updates = self.generation
         self._groups: Groups | None = None
 
     def build(self, seed: int) -> None:
@@ -236,12 +243,23 @@ class EvolutionTrainer(Trainer):
         self, members: tf.Tensor, episodes: populations.PlayedEpisodes
     ) -> tuple[Packed, tf.Tensor, tf.Tensor]:
         fitness = tf.reduce_mean(episodes.returns, axis=1)
-        metrics = self.method.update(members, fitness)
+
+        def update() -> Metrics:
+            metrics = self.method.update(members, fitness)
+            for variable, now in zip(
+                self.policy.non_trainable_variables, episodes.statistics, strict=True
+            ):
+                variable.assign(now)
+            return metrics
+
+        if self.undoes_updates:
+            learned = float_variables({"search": self.search, "method": self.method})
+            learned |= float_variables(self._statistics())
+            metrics, kept = undone_unless_finite([*learned.values()], update)
+            metrics |= {"skipped": 1.0 - tf.cast(kept, tf.float32)}
+        else:
+            metrics = update()
         self._assign_mean()
-        for variable, now in zip(
-            self.policy.non_trainable_variables, episodes.statistics, strict=True
-        ):
-            variable.assign(now)
         lengths = tf.cast(episodes.lengths, tf.int64)
         self.steps.assign_add(tf.reduce_sum(lengths))
         self.generation.assign_add(1)

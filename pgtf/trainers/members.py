@@ -2,12 +2,13 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
+from pgtf.graph.finite import undone_unless_finite
 from pgtf.graph.packing import Packed, packed, unpacked
 from pgtf.graph.scan import scan_while
 from pgtf.learning.acting import TapedActing
@@ -54,6 +55,7 @@ class StackedLearner:
         optimizer: built for ``trainable``.
         seeds: int32 [S, 2], the roots of the seeds' random streams.
         total_steps: after which a seed waits for the others.
+        undoes: whether an update that leaves a seed's numbers not finite is undone in that seed.
 
     Attributes:
         steps: int64 [S], environment steps of each seed.
@@ -69,6 +71,7 @@ class StackedLearner:
         optimizer: StackedOptimizer,
         seeds: tf.Tensor,
         total_steps: int,
+        undoes: bool,
     ):
         self.learner = trainer.learner
         self.environment = trainer.environment
@@ -78,6 +81,7 @@ class StackedLearner:
         self._optimizer = optimizer
         self._seeds = seeds
         self._total_steps = total_steps
+        self._undoes = undoes
         self._passes = None
         if not self.learner.optimization.one_gradient:
             self._passes = self.learner.optimization.passes
@@ -123,21 +127,33 @@ class StackedLearner:
         )
         active = steps < self._total_steps
         rate = tf.where(active, self._learning_rate(steps), 0.0)
-        scalars = _columns(member.scalars)
-        if self._passes is None:
-            self._optimizer.apply(member.work, self._trainable, rate)
-            self.updates.assign_add(1)
-        else:
-            scalars = self._pass_all(member.work, steps, statistics, rate) | scalars
-            self.updates.assign_add(self._passes.most_steps)
-        for variable, now in zip(self._statistics, member.statistics, strict=True):
-            variable.assign(tf.where(along(active, now), now, variable.value.value()))
+
+        def update() -> Scalars:
+            found: Scalars = {}
+            if self._passes is None:
+                self._optimizer.apply(member.work, self._trainable, rate)
+                self.updates.assign_add(1)
+            else:
+                found = self._pass_all(member.work, steps, statistics, rate)
+                self.updates.assign_add(self._passes.most_steps)
+            for variable, now in zip(self._statistics, member.statistics, strict=True):
+                variable.assign(tf.where(along(active, now), now, variable.value.value()))
+            return found
+
+        scalars = (self._undone(update) if self._undoes else update()) | _columns(member.scalars)
         if self.buffer is not None:
             self.buffer.add(member.fresh)
         taken_steps = tf.cast(tf.reduce_sum(member.fresh.mask, axis=(1, 2)), tf.int64)
         self.steps.assign(steps + tf.where(active, taken_steps, 0))
         scalars |= {"learning_rate": self._learning_rate(steps) + tf.zeros_like(rate)} | age
         return member.carry, packed(scalars), member.finished, member.targets.advantage
+
+    def _undone(self, update: Callable[[], Scalars]) -> Scalars:
+        """Takes an update of all seeds, and undoes it in those that it leaves not finite."""
+        stacks = [*self._trainable, *self._statistics, *self._optimizer.keras.variables]
+        values = [x.value for x in stacks if len(x.shape) and tf.as_dtype(x.dtype).is_floating]
+        scalars, kept = undone_unless_finite(values, update, members=True)
+        return scalars | {"skipped": 1.0 - tf.cast(kept, tf.float32)}
 
     def _member(self, inputs: tuple[Any, ...]) -> _Member:
         """One rollout of one seed, with its own weights, and what it learns from it."""

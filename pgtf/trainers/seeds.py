@@ -50,6 +50,7 @@ class SeedsTrainer(Trainer):
     """
 
     learner: Learner
+    updates: tf.Variable
 
     def __init__(self, make: Callable[[], Trainer], num_seeds: int, total_steps: int):
         trainer = make()
@@ -126,7 +127,9 @@ class SeedsTrainer(Trainer):
             self._optimizer,
             self._seeds,
             self._total_steps,
+            self.undoes_updates,
         )
+        self.updates = self._stack.updates
         self._windows = [EpisodeWindow() for _ in members]
         carry = tf.function(self._start, autograph=False)()
         self._carry = [tf.Variable(leaf, trainable=False) for leaf in tf.nest.flatten(carry)]
@@ -162,6 +165,7 @@ class SeedsTrainer(Trainer):
             finished.reshape(-1, 3),
             {"train/advantages": advantage.numpy()},
             counts,
+            members=self._num_seeds,
         )
 
     def members(self) -> Iterator[str]:

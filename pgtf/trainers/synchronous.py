@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -15,6 +15,7 @@ from pgtf.configuration.ranges import CountOrZero
 from pgtf.environments.environment import Environment
 from pgtf.environments.gym import GymEnvironment
 from pgtf.graph.compilation import Compilation
+from pgtf.graph.finite import float_variables, undone_unless_finite
 from pgtf.graph.packing import Packed, packed
 from pgtf.graph.scan import scan_while
 from pgtf.learning.acting import TapedActing
@@ -75,6 +76,7 @@ class SynchronousTrainer(Trainer):
         self.compilation = Compilation(jit_compile, "SynchronousTrainer.jit_compile")
         self.policy = self.learner.policy
         self.steps = self.learner.steps
+        self.updates = self.learner.updates
         self.horizon = self.learner.horizon
 
     def build(self, seed: int) -> None:
@@ -235,37 +237,53 @@ class SynchronousTrainer(Trainer):
             )
             forward = acting.forward_pass(carry.observation)
             loss = learner.objective.whole_loss(trajectory, seed, forward)
-        scalars = loss.scalars | learner.measured(trajectory, loss.targets)
-        scalars |= learner.apply(learner.differentiate(tape, loss.value))
-        learner.fit(trajectory, loss.targets)
-        learner.observe(trajectory, loss.targets)
-        return self._learned(carry, trajectory, finished, scalars, loss.targets)
+
+        def update() -> tuple[Scalars, Targets]:
+            scalars = loss.scalars | learner.measured(trajectory, loss.targets)
+            scalars |= learner.apply(learner.differentiate(tape, loss.value))
+            learner.fit(trajectory, loss.targets)
+            learner.observe(trajectory, loss.targets)
+            return scalars, loss.targets
+
+        return self._learned(carry, trajectory, finished, update)
 
     def _update(self, played: Played, seed: tf.Tensor) -> tuple[Any, ...]:
         """Learns from a rollout of environments that are not compiled."""
         carry, trajectory, finished = assembled(played)
+
+        def update() -> tuple[Scalars, Targets]:
+            if self._buffer is None:
+                return self.learner.update(trajectory, seed)
+            taken, filled, age = self._buffer.taken(seed)
+            replayed = self._buffer.replay.beside(taken, filled, trajectory)
+            scalars, targets = self.learner.update(trajectory, seed, replayed)
+            self._buffer.add(trajectory)
+            return scalars | {"replay_age": age}, targets
+
         # What does not follow from the rollout waits for it too: it may fail.
         with tf.control_dependencies([tf.identity(trajectory.reward)]):
-            if self._buffer is None:
-                scalars, targets = self.learner.update(trajectory, seed)
-            else:
-                taken, filled, age = self._buffer.taken(seed)
-                replayed = self._buffer.replay.beside(taken, filled, trajectory)
-                scalars, targets = self.learner.update(trajectory, seed, replayed)
-                scalars |= {"replay_age": age}
-                self._buffer.add(trajectory)
-            return self._learned(carry, trajectory, finished, scalars, targets)
+            return self._learned(carry, trajectory, finished, update)
 
     def _learned(
         self,
         carry: Carry,
         trajectory: Trajectory,
         finished: Finished,
-        scalars: Scalars,
-        targets: Targets,
+        update: Callable[[], tuple[Scalars, Targets]],
     ) -> tuple[Any, ...]:
-        """Moves the environment's statistics and counts the steps, after an update."""
-        self.environment.adapt(trajectory)
+        """Takes an update, moves the environment's statistics and counts the steps."""
+
+        def moved() -> tuple[Scalars, Targets]:
+            result = update()
+            self.environment.adapt(trajectory)
+            return result
+
+        if self.undoes_updates:
+            learned = float_variables({"learner": self.learner} | self.environment_statistics())
+            (scalars, targets), kept = undone_unless_finite([*learned.values()], moved)
+            scalars |= {"skipped": 1.0 - tf.cast(kept, tf.float32)}
+        else:
+            scalars, targets = moved()
         self.steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
         return carry, trajectory.action, tf.stack(finished), packed(scalars), targets.advantage
 

@@ -29,12 +29,16 @@ class Report(NamedTuple):
             the sums of their returns and of their lengths.
         histograms: TensorBoard tag to array, of the last iteration.
         counts: TensorBoard tag to value, for counters, which are not averaged.
+        members: S, seeds that learn side by side; of each iteration rows hold S values.
+        in_order: whether rows are in the order of the updates.
     """
 
     rows: Mapping[str, np.ndarray]
     episodes: np.ndarray
     histograms: dict[str, np.ndarray]
     counts: Mapping[str, float] = MappingProxyType({})
+    members: int = 1
+    in_order: bool = True
 
     @property
     def scalars(self) -> dict[str, float]:
@@ -64,6 +68,10 @@ class Trainer(abc.ABC):
         horizon: how much of the run is over; the training loop gives it the run's length.
         compilation: whether XLA compiles; evaluation follows it.
         learner: what estimates the policy gradient, or None where none is followed.
+        updates: the variable that counts updates, if there is one.
+        undoes_updates: whether an update that leaves a number which is not finite has to be undone,
+            and told by the metric ``skipped``; the training loop says so before ``build``.
+        remedy: what to change when numbers are no longer finite.
         call_seconds: about how long a call of ``iterate`` may take; as long as it takes to reach
             its limit until the training loop says otherwise.
     """
@@ -74,6 +82,11 @@ class Trainer(abc.ABC):
     horizon: Horizon
     compilation: Compilation
     learner: Learner | None = None
+    updates: tf.Variable | None = None
+    undoes_updates: bool = False
+    remedy: str = (
+        "try a lower learning rate, a smaller Learner.max_gradient_norm or Learner.reward_scale."
+    )
     call_seconds: float = math.inf
 
     @abc.abstractmethod

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import math
 import os
 import shutil
 import signal
@@ -266,6 +267,7 @@ def test_loss_that_is_not_finite_stops_the_run_at_its_last_good_checkpoint(
 ) -> None:
     monkeypatch.setattr(eventful, "event", staticmethod(lambda: 1e30))
     monkeypatch.setattr(eventful, "at", 350)
+    monkeypatch.setattr("pgtf.running.loop._CALL_SECONDS", math.inf)
 
     with pytest.raises(TrainingError) as stopped:
         train(tmp_path, "ENVIRONMENT = 'Eventful-v0'")

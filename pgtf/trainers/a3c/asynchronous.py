@@ -111,6 +111,7 @@ class AsynchronousTrainer(Trainer):
         self.compilation = Compilation(jit_compile, "AsynchronousTrainer.jit_compile")
         self.policy = self.learner.policy
         self.steps = self.learner.steps
+        self.updates = self.learner.updates
         self.horizon = self.learner.horizon
         self._environments = [self.environment]
         self._crew: Crew | None = None
@@ -145,6 +146,7 @@ class AsynchronousTrainer(Trainer):
             self.lock,
             self.compilation,
             self.rollout.static(environment),
+            self.undoes_updates,
         )
         outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         updates = [shared.updates_with(optimizer) for optimizer in optimizers]
@@ -265,4 +267,5 @@ class AsynchronousTrainer(Trainer):
             np.concatenate([outcome.episodes for outcome in outcomes]),
             {tag: x.numpy() for tag, x in workers[0].histograms.items()},
             {"workers/environment_failures": float(self.crew.failures.numpy())},
+            in_order=len(workers) == 1,
         )

@@ -9,10 +9,12 @@ import tensorflow as tf
 
 from pgtf.graph import parameters
 from pgtf.graph.compilation import Compilation
+from pgtf.graph.finite import float_variables, undone_unless_finite
 from pgtf.graph.packing import Packed, packed
 from pgtf.learning.entropy import EntropyBonus
 from pgtf.learning.learner import Learner
 from pgtf.learning.targets import Targets
+from pgtf.losses import Scalars
 from pgtf.policies.decision import Actor, Decision
 from pgtf.rollouts.exploration import Exploration, ExploringPolicy
 from pgtf.trajectory import Trajectory
@@ -63,6 +65,8 @@ class SharedLearner:
         lock: whether one update at a time is applied.
         compilation: whether XLA compiles acting, and what compiled environments do.
         static: whether all trajectories have one shape, so that XLA can compile their loss too.
+        undoes: whether updates that leave a number which is not finite are undone; they wait for
+            each other then, as the old values must be those of before this update alone.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class SharedLearner:
         lock: bool,
         compilation: Compilation,
         static: bool,
+        undoes: bool,
     ):
         self.learner = learner
         self.weights = learner.weights
@@ -80,7 +85,8 @@ class SharedLearner:
         self.compilation = compilation
         self._exploration = exploration
         self._entropy = own_entropy or learner.objective.entropy_bonus is not None
-        self._lock = tf.CriticalSection(name="update") if lock else None
+        self._undoes = undoes
+        self._lock = tf.CriticalSection(name="update") if lock or undoes else None
         self.act = compilation.function(self._act)
         self.experience = compilation.function(self._experience, static)
 
@@ -97,13 +103,22 @@ class SharedLearner:
         """
         learner = self.learner
         _count_atomically(optimizer)
+        floats = [*float_variables({"learner": learner, "optimizer": optimizer}).values()]
 
         def update(gradients: list[tf.Tensor], trajectory: Trajectory, targets: Targets) -> Packed:
-            # Counters do not depend on gradients, and would count a rollout that fails midway.
-            with tf.control_dependencies(gradients):
+            def moved() -> Scalars:
                 scalars = learner.apply(gradients, optimizer)
                 learner.fit(trajectory, targets)
                 learner.observe(trajectory, targets)
+                return scalars
+
+            # Counters do not depend on gradients, and would count a rollout that fails midway.
+            with tf.control_dependencies(gradients):
+                if self._undoes:
+                    scalars, kept = undone_unless_finite(floats, moved)
+                    scalars |= {"skipped": 1.0 - tf.cast(kept, tf.float32)}
+                else:
+                    scalars = moved()
                 learner.steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
             return packed(scalars)
 
