@@ -66,7 +66,8 @@ class EnvironmentLoop:
         self, action: Sequence[np.ndarray], held: np.ndarray | None = None
     ) -> list[np.ndarray]:
         """Steps every environment that is not held; ``action`` are leaves of [B, ...]."""
-        border, rows, count = self._border, self._rows(action), len(self._envs)
+        rows, count, apart = self._rows(action), len(self._envs), self.scores_apart
+        last, ended, time, transition = self._last, self._ended, self._time, self._border.transition
         reward, terminated, truncated = [0.0] * count, [False] * count, [False] * count
         mask, score = [1.0] * count, [0.0] * count
         i = 0
@@ -74,22 +75,22 @@ class EnvironmentLoop:
             for i, env in enumerate(self._envs):
                 if held is not None and held[i]:
                     mask[i] = 0.0
-                elif self._ended[i]:
+                elif ended[i]:
                     mask[i] = 0.0
                     self._start(i)
                 else:
-                    self._time[i] += 1
-                    self._last[i], reward[i], terminated[i], truncated[i] = border.transition(
+                    time[i] += 1
+                    last[i], reward[i], terminated[i], truncated[i] = transition(
                         i, env.step(rows[i])
                     )
-                    self._ended[i] = terminated[i] or truncated[i]
-                    if self.scores_apart:
-                        score[i] = border.score(i, self._own_rewards[i].taken())
-            observations = border.observations(self._last)
+                    ended[i] = terminated[i] or truncated[i]
+                    if apart:
+                        score[i] = self._border.score(i, self._own_rewards[i].taken())
+            observations = self._border.observations(last)
         except BaseException as error:
             raise self._failed(i, error) from error
         signals = [reward, terminated, truncated, mask]
-        if self.scores_apart:
+        if apart:
             signals.append(score)
         return [*observations, np.array(signals, np.float32)]
 

@@ -45,7 +45,8 @@ class Leaf:
             return None
         if given.shape != self._batch:
             return None
-        array = given if self._float and given.dtype is self.dtype else self._cast(given)
+        same = self._low is None and given.dtype is self.dtype
+        array = given if same else self._cast(given)
         if array is None or not self._float:
             return array
         # A sum is quicker to look at than each number, and may overflow where these are finite.

@@ -1,5 +1,6 @@
 """Compiling graph functions with XLA, and falling back to TensorFlow where XLA cannot."""
 
+import contextlib
 import re
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -51,6 +52,17 @@ class Compilation:
                 environments. Functions it calls may be.
         """
         return Function(python, self, xla)
+
+    def after(self, tensor: tf.Tensor) -> contextlib.AbstractContextManager[Any]:
+        """Returns a context, for the body of a function, whose operations wait for a tensor.
+
+        XLA starts a function once all its inputs are there. TensorFlow inlines it, and each
+        operation waits for its own inputs alone: a counter moves although a rollout fails. With
+        XLA the context does nothing, as it would cost 5 % of A2C's speed.
+        """
+        if self.enabled:
+            return contextlib.nullcontext()
+        return tf.control_dependencies([tf.identity(tensor)])
 
     def run(self, attempt: Callable[[], _T], restart: Callable[[], None] | None = None) -> _T:
         """Runs functions from Python, a second time and without XLA if XLA cannot compile them.

@@ -235,8 +235,8 @@ class EvolutionTrainer(Trainer):
         self, members: tf.Tensor, episodes: populations.PlayedEpisodes
     ) -> tuple[Packed, tf.Tensor, tf.Tensor]:
         """Moves the search distribution, the policy and the counters by one generation."""
-        # What does not follow from the episodes waits for them too: they may fail.
-        with tf.control_dependencies([tf.identity(episodes.returns)]):
+        # Counters do not follow from the episodes and wait for them all the same: they may fail.
+        with self.compilation.after(episodes.returns):
             return self._moved(members, episodes)
 
     def _moved(

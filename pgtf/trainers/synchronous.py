@@ -260,8 +260,8 @@ class SynchronousTrainer(Trainer):
             self._buffer.add(trajectory)
             return scalars | {"replay_age": age}, targets
 
-        # What does not follow from the rollout waits for it too: it may fail.
-        with tf.control_dependencies([tf.identity(trajectory.reward)]):
+        # Counters do not follow from the rollout and wait for it all the same: it may fail.
+        with self.compilation.after(trajectory.reward):
             return self._learned(carry, trajectory, finished, update)
 
     def _learned(
