@@ -37,6 +37,7 @@ from pgtf.evolution.shaping import centred_ranks as centred_ranks
 from pgtf.evolution.shaping import standardised as standardised
 from pgtf.laboratory.combinations import Combination as Combination
 from pgtf.laboratory.combinations import lecture_combinations as lecture_combinations
+from pgtf.laboratory.combinations import off_policy_combinations as off_policy_combinations
 from pgtf.laboratory.laboratory import VarianceLaboratory as VarianceLaboratory
 from pgtf.laboratory.value_fit import ValueFit as ValueFit
 from pgtf.learning.baselines import Baseline as Baseline

@@ -3,6 +3,7 @@
 python -m pgtf.variance                                             a fresh policy
 python -m pgtf.variance --run=runs/a2c/CartPole-v1/seed0-…          a trained one
 python -m pgtf.variance --gin_file=variance_slides.gin              the slides' example
+python -m pgtf.variance --gin_file=variance_age.gin                 data of earlier policies
 """
 
 import contextlib
@@ -48,46 +49,36 @@ def measure(
 
         from pgtf import parts as parts
         from pgtf.configuration import configuration
-        from pgtf.laboratory import report
-        from pgtf.laboratory.laboratory import VarianceLaboratory
-        from pgtf.running.failures import environment_failures
+        from pgtf.laboratory import age_report, report
         from pgtf.running.metrics import MetricsWriter
         from pgtf.running.restored import restored_trainer, run_seed
         from pgtf.running.run_folder import default_folder
 
-    asked = None
     if run is None:
         asked = configuration.load(gin_files or [_GIN_FILE], parameters)
-        trainer = _fresh_trainer()
-        folder = logdir or default_folder(asked, trainer.environment.name, run_seed())
-    else:
-        trainer = restored_trainer(run, gin_files or [], parameters, "--run")
-        folder = logdir or run / f"variance-{int(trainer.steps.numpy())}"
-    with contextlib.closing(trainer), environment_failures(trainer):
-        next(trainer.members())  # Of several seeds the first one is measured.
-        if trainer.learner is None:
-            raise ConfigurationError(
-                f"{type(trainer).__name__} follows no policy gradient, so there is no variance to"
-                " measure: bind train.trainer = @SynchronousTrainer()."
-            )
-        laboratory: VarianceLaboratory = configuration.call(
-            gin.get_configurable(VarianceLaboratory)
-        )
-        results = configuration.call(
-            laboratory.measure,
-            learner=trainer.learner,
-            environment=trainer.environment,
-            steps=int(trainer.steps.numpy()),
-            seed=run_seed(),
-        )
-    if asked is not None:
+        results = _results(_fresh_trainer())
         for line in asked.warnings():
             print(f"pgtf: warning: {line}", file=sys.stderr)
+        folder = logdir or default_folder(asked, results.environment, run_seed())
+    else:
+        ages = "VarianceLaboratory.ages"
+        results = _results(
+            restored_trainer(
+                run,
+                gin_files or [],
+                parameters,
+                "--run",
+                trains=lambda: bool(configuration.bound(ages, ())),
+            )
+        )
+        folder = logdir or run / f"variance-{results.steps}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(f"--logdir={folder} cannot be used: {error}.") from error
     report.write(results, folder)
+    if results.earlier:
+        age_report.write_ages(results, folder)
     writer = MetricsWriter(folder)
     writer.scalars(results.steps, report.scalars(results))
     writer.text("operative_config", gin.operative_config_str(), results.steps)
@@ -113,7 +104,7 @@ def main(arguments: Sequence[str]) -> None:
             " measure it, or choose another --logdir."
         )
     with quick_start():
-        from pgtf.laboratory import figure, report
+        from pgtf.laboratory import age_report, figure, report
         from pgtf.running.progress import console
 
     if asked.picture:
@@ -121,8 +112,12 @@ def main(arguments: Sequence[str]) -> None:
     with command_line.imports_of(asked):
         results, folder = measure(asked.gin_file, asked.gin_param, run, logdir)
     report.show(results, console())
+    if results.earlier:
+        age_report.show_ages(results, console())
     if asked.picture:
         figure.draw(results, folder / "variance.png")
+        if results.earlier:
+            age_report.draw_ages(results, folder / "ages.png")
     print(f"Tables{' and picture' if asked.picture else ''}: {folder}")
 
 
@@ -153,7 +148,7 @@ def _fresh_trainer() -> "Trainer":
 
     from pgtf.configuration import configuration
     from pgtf.configuration.runtime import runtime
-    from pgtf.running.restored import run_seed
+    from pgtf.running.restored import run_seed, set_horizon
 
     configuration.call(gin.get_configurable(runtime))
     # Initializers draw their seeds when gin makes them.
@@ -164,7 +159,40 @@ def _fresh_trainer() -> "Trainer":
             "train.trainer is not bound: bind it, or begin your file with include 'a2c.gin'."
         )
     trainer.build(run_seed())
+    set_horizon(trainer)
     return trainer
+
+
+def _results(trainer: "Trainer") -> "Results":
+    """Measures a trainer's learner, after training on if the bindings ask for it; closes it."""
+    import gin
+
+    from pgtf.configuration import configuration
+    from pgtf.laboratory.ages import train_on
+    from pgtf.laboratory.laboratory import VarianceLaboratory
+    from pgtf.running.failures import environment_failures
+    from pgtf.running.restored import run_seed
+
+    with contextlib.closing(trainer), environment_failures(trainer):
+        next(trainer.members())  # Of several seeds the first one is measured.
+        if trainer.learner is None:
+            raise ConfigurationError(
+                f"{type(trainer).__name__} follows no policy gradient, so there is no variance to"
+                " measure: bind train.trainer = @SynchronousTrainer()."
+            )
+        laboratory: VarianceLaboratory = configuration.call(
+            gin.get_configurable(VarianceLaboratory)
+        )
+        earlier = train_on(trainer, laboratory.ages) if laboratory.ages else []
+        results: Results = configuration.call(
+            laboratory.measure,
+            learner=trainer.learner,
+            environment=trainer.environment,
+            steps=int(trainer.steps.numpy()),
+            seed=run_seed(),
+            earlier=earlier,
+        )
+    return results
 
 
 def cli() -> None:

@@ -33,7 +33,8 @@ def collect(
         compilation: whether XLA compiles acting, and compiled environments with it.
 
     Returns:
-        [T, N], T the length of the longest episode; rows after an episode's end are masked.
+        [T, N] with log-probs, T the length of the longest episode; rows after an episode's end are
+        masked. The same seed gives the same episodes, as far as policies choose the same actions.
     """
     size = count if environment.compiled else min(count, _GYMNASIUM_ENVS)
     rounds = -(-count // size)
@@ -53,7 +54,18 @@ def collect(
         copies.close()
     longest = max(int(_length(each)) for each in played)
     parts = [_resized(each, longest) for each in played]
-    return tf.nest.map_structure(lambda *xs: tf.concat(xs, axis=1)[:, :count], *parts)
+    whole = tf.nest.map_structure(lambda *xs: tf.concat(xs, axis=1)[:, :count], *parts)
+    return whole._replace(log_prob=log_probs(policy, whole))
+
+
+def log_probs(policy: Policy, trajectory: Trajectory) -> tf.Tensor:
+    """Returns log π(a_t | s_t), [T, N].
+
+    Those of the policy that acted are made here as well: what acting computes is rounded in another
+    way, and the policy's own data would not have weights of exactly 1.
+    """
+    distribution = policy.unrolled(trajectory.acted_on, trajectory.first[:-1], trajectory.memory)
+    return distribution.log_prob(trajectory.action)
 
 
 def _length(trajectory: Trajectory) -> tf.Tensor:

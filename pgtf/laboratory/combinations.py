@@ -1,4 +1,4 @@
-"""The combinations compared: baseline, critic, return estimator, discount and reduction."""
+"""The combinations compared: baseline, critic, returns, surrogate, discount and reduction."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,8 +9,21 @@ from pgtf.configuration.ranges import Probability
 from pgtf.errors import ConfigurationError
 from pgtf.learning.baselines import Baseline, Constant, StateValue, TimeDependent
 from pgtf.learning.critics import Critic, VCritic
-from pgtf.learning.estimators import LambdaReturn, MonteCarlo, NStep, ReturnEstimator, WholeReturn
+from pgtf.learning.estimators import (
+    LambdaReturn,
+    MonteCarlo,
+    NStep,
+    ReturnEstimator,
+    VTrace,
+    WholeReturn,
+)
 from pgtf.learning.objective import Reduction
+from pgtf.learning.surrogates import (
+    ClippedSurrogate,
+    ImportanceWeighted,
+    ScoreFunction,
+    Surrogate,
+)
 
 
 @gin.register
@@ -27,6 +40,8 @@ class Combination:
         discount: γ; the learner's when unbound.
         reduction: 'sum_over_time' or 'mean_over_steps'; the laboratory's when unbound.
         curve: the curve of the picture that this point belongs to, such as 'n' or 'λ'.
+        surrogate: weights the data of earlier policies; ``ScoreFunction``, which does not, when
+            unbound.
     """
 
     @checked
@@ -39,6 +54,7 @@ class Combination:
         discount: Probability | None = None,
         reduction: Reduction | None = None,
         curve: str | None = None,
+        surrogate: Surrogate | None = None,
     ):
         self.name = name
         self.baseline = baseline
@@ -47,6 +63,7 @@ class Combination:
         self.discount = discount
         self.reduction = reduction
         self.curve = curve
+        self.surrogate = surrogate or ScoreFunction()
         if critic is None and self.returns.bootstraps:
             raise ConfigurationError(
                 f"Combination {name!r}: {type(self.returns).__name__} bootstraps from a critic, and"
@@ -106,3 +123,35 @@ def lecture_combinations(
             Combination(f"λ = {lambda_:g}", StateValue(), critic, returns, curve="λ"),
         )
     return found
+
+
+@gin.register
+def off_policy_combinations(
+    max_ratio: float = 1.0, n: int = 5, clip: float = 0.2
+) -> list[Combination]:
+    """Ways to use the data of an earlier policy μ, all with the baseline V(s).
+
+    On fresh data every weight π/μ is 1, and those that do not bootstrap are one estimator, without
+    bias. All share one ``VCritic`` and the network bound to it.
+
+    Args:
+        max_ratio: where weights are truncated, V-trace's ρ̄ and c̄ too.
+        n: of the n-step return, which leaves less of μ in the return than Monte Carlo's.
+        clip: PPO's ε.
+    """
+    critic: Critic = gin.get_configurable(VCritic)()
+    truncated = ImportanceWeighted(max_ratio)
+    whole, corrected = VTrace(None, None), VTrace(max_ratio, max_ratio)
+    ways: list[tuple[str, ReturnEstimator, Surrogate]] = [
+        ("unweighted", MonteCarlo(), ScoreFunction()),
+        ("π/μ", MonteCarlo(), ImportanceWeighted(None)),
+        (f"min({max_ratio:g}, π/μ)", MonteCarlo(), truncated),
+        (f"n = {n}, π/μ", NStep(n), ImportanceWeighted(None)),
+        ("V-trace, not truncated", whole, ImportanceWeighted(None)),
+        (f"V-trace, ρ̄ = c̄ = {max_ratio:g}", corrected, truncated),
+        (f"clipped, ε = {clip:g}", MonteCarlo(), ClippedSurrogate(clip)),
+    ]
+    return [
+        Combination(name, StateValue(), critic, returns, surrogate=surrogate)
+        for name, returns, surrogate in ways
+    ]

@@ -42,10 +42,27 @@ def draw(results: Results, path: Path) -> None:
         f"{results.environment} after {results.steps:,} steps (mean return"
         f" {results.mean_return:.0f}, {results.num_trajectories} trajectories)"
     )
+    saved(figure, path)
+
+
+def saved(figure: Any, path: Path) -> None:
+    """Writes a figure as a PNG.
+
+    Raises:
+        TrainingError: it cannot be written.
+    """
     try:
         figure.savefig(path, dpi=80)
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def lengths(intervals: list[Interval]) -> list[list[float]]:
+    """Returns the lengths of error bars, down and up."""
+    return [
+        [max(0.0, each.estimate - each.low) for each in intervals],
+        [max(0.0, each.high - each.estimate) for each in intervals],
+    ]
 
 
 def _bars(axes: Any, rows: list[Row]) -> None:
@@ -54,7 +71,7 @@ def _bars(axes: Any, rows: list[Row]) -> None:
     axes.errorbar(
         [row.ratio.estimate for row in rows],
         names,
-        xerr=_lengths([row.ratio for row in rows]),
+        xerr=lengths([row.ratio for row in rows]),
         fmt="none",
         ecolor="black",
         capsize=2,
@@ -76,8 +93,8 @@ def _curves(axes: Any, rows: list[Row]) -> None:
         axes.errorbar(
             [row.ratio.estimate for row in points],
             [row.relative_bias.estimate for row in points],
-            xerr=_lengths([row.ratio for row in points]),
-            yerr=_lengths([row.relative_bias for row in points]),
+            xerr=lengths([row.ratio for row in points]),
+            yerr=lengths([row.relative_bias for row in points]),
             marker="o",
             elinewidth=0.6,
             alpha=0.8,
@@ -101,7 +118,7 @@ def _sizes(axes: Any, rows: list[Row]) -> None:
             continue
         means = [trace.estimate for trace in traces]
         label = f"{row.name}: slope {row.sweep.slope:.2f}"
-        axes.errorbar(sizes, means, yerr=_lengths(list(traces)), marker="o", capsize=2, label=label)
+        axes.errorbar(sizes, means, yerr=lengths(list(traces)), marker="o", capsize=2, label=label)
         falling = [row.trace.estimate / size for size in sizes]
         axes.plot(sizes, falling, color="grey", linestyle=":", zorder=0)
     axes.set_xscale("log", base=2)
@@ -117,11 +134,3 @@ def _logarithmic(axes: Any) -> None:
 
     axes.set_xscale("log")
     axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _lengths(intervals: list[Interval]) -> list[list[float]]:
-    """The lengths of error bars, down and up."""
-    return [
-        [max(0.0, each.estimate - each.low) for each in intervals],
-        [max(0.0, each.high - each.estimate) for each in intervals],
-    ]

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from pgtf.graph.compilation import Compilation
 from pgtf.learning.gradient_rows import column_gradients
+from pgtf.learning.surrogates import Surrogate
 from pgtf.policies.policy import Policy
 from pgtf.trajectory import Trajectory
 
@@ -41,6 +42,31 @@ def trajectory_gradients(
         return np.concatenate(parts)
 
     return gradients
+
+
+def score_factor(
+    surrogate: Surrogate,
+    log_prob: tf.Tensor,
+    behaviour_log_prob: tf.Tensor,
+    advantage: tf.Tensor,
+    weight: tf.Tensor,
+) -> tf.Tensor:
+    """The factor of ∇ log π(a_t | s_t) in a surrogate's gradient, such as w min(c, π/μ) A.
+
+    Args:
+        surrogate: with its schedules read.
+        log_prob: [T, N] log π(a | s).
+        behaviour_log_prob: [T, N] log μ(a | s).
+        advantage: [T, N] A; anything on steps that do not count.
+        weight: [T, N] w; 0 on those.
+
+    Returns:
+        [T, N].
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(log_prob)
+        loss, _ = surrogate(log_prob, behaviour_log_prob, advantage, weight)
+    return tf.where(weight > 0, -tape.gradient(loss, log_prob), 0.0)
 
 
 def columns(trajectory: Trajectory, first: int, last: int) -> Trajectory:

@@ -1,6 +1,5 @@
 """The experiment: one set of trajectories, many estimators of the gradient."""
 
-import functools
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
@@ -13,17 +12,21 @@ from pgtf.configuration.ranges import Count, Range
 from pgtf.environments.environment import Environment
 from pgtf.errors import ConfigurationError
 from pgtf.graph.compilation import Compilation
-from pgtf.laboratory import statistics
-from pgtf.laboratory.batch_sizes import sweep
+from pgtf.laboratory.ages import AgedData, EarlierPolicy
 from pgtf.laboratory.collection import collect
-from pgtf.laboratory.combinations import Combination, lecture_combinations, unbiased
-from pgtf.laboratory.comparison import Comparison, Row
+from pgtf.laboratory.combinations import (
+    Combination,
+    lecture_combinations,
+    off_policy_combinations,
+)
+from pgtf.laboratory.comparison import Row
 from pgtf.laboratory.gradients import trajectory_gradients
-from pgtf.laboratory.signals import Signal, Signals
+from pgtf.laboratory.measurement import Measurement
+from pgtf.laboratory.signals import Sample, Signals
 from pgtf.laboratory.value_fit import ValueFit
-from pgtf.learning.gradient_rows import influences
 from pgtf.learning.learner import Learner
 from pgtf.learning.objective import Reduction
+from pgtf.trajectory import Trajectory
 
 _SEED = 0x7A12
 
@@ -41,6 +44,7 @@ class Results(NamedTuple):
         unfinished: trajectories cut by the laboratory's ``max_steps``.
         explained_variance: of the fitted values on the held-out half, by discount.
         rows: one for each combination.
+        ages: the data of the policy itself, of age 0, and of the earlier ones.
     """
 
     environment: str
@@ -52,6 +56,12 @@ class Results(NamedTuple):
     unfinished: int
     explained_variance: dict[float, float]
     rows: list[Row]
+    ages: list[AgedData]
+
+    @property
+    def earlier(self) -> list[AgedData]:
+        """The data of earlier policies alone."""
+        return self.ages[1:]
 
 
 @gin.register
@@ -63,7 +73,8 @@ class VarianceLaboratory:
     baseline. All others are fitted on the trajectories, for each half of them on the other half.
 
     Args:
-        combinations: the estimators to compare; ``lecture_combinations`` when unbound.
+        combinations: the estimators to compare; ``lecture_combinations`` when unbound, or
+            ``off_policy_combinations`` if there are ages.
         num_trajectories: N, even.
         max_steps: of a trajectory, for tasks that may never end.
         reduction: of combinations that bind none, and of the learner as configured.
@@ -73,6 +84,8 @@ class VarianceLaboratory:
         confidence: of the intervals.
         jit_compile: whether XLA compiles acting and the gradients, and compiled environments with
             them; it costs for convolutions.
+        ages: how many updates ago the policies were that collect data for the one that is measured,
+            beside its own data. ``pgtf.variance`` trains for as many updates first.
 
     Raises:
         ConfigurationError: a number is out of range.
@@ -90,6 +103,7 @@ class VarianceLaboratory:
         resamples: Count = 1000,
         confidence: Annotated[float, Range(0.0, 1.0, above=True, below=True)] = 0.95,
         jit_compile: bool = True,
+        ages: Sequence[Count] = (),
     ):
         if num_trajectories % 2:
             raise ConfigurationError(
@@ -100,6 +114,7 @@ class VarianceLaboratory:
                 "VarianceLaboratory.batch_sizes must be from 1 to a quarter of num_trajectories,"
                 f" {num_trajectories // 4}, not {tuple(batch_sizes)}."
             )
+        self.ages = tuple(ages)
         self._combinations = combinations
         self.num_trajectories = num_trajectories
         self.max_steps = max_steps
@@ -110,7 +125,14 @@ class VarianceLaboratory:
         self.confidence = confidence
         self._compilation = Compilation(jit_compile, "VarianceLaboratory.jit_compile")
 
-    def measure(self, learner: Learner, environment: Environment, steps: int, seed: int) -> Results:
+    def measure(
+        self,
+        learner: Learner,
+        environment: Environment,
+        steps: int,
+        seed: int,
+        earlier: Sequence[EarlierPolicy] = (),
+    ) -> Results:
         """Collects trajectories and measures every combination on them.
 
         Args:
@@ -118,67 +140,60 @@ class VarianceLaboratory:
             environment: the task; it is replicated.
             steps: environment steps of the policy's training.
             seed: of the trajectories and of the bootstrap.
+            earlier: policies to measure the data of, from ``train_on``.
 
         Raises:
             ConfigurationError: parts of a combination do not fit each other or the task.
         """
-        count = self.num_trajectories
         key = tf.constant([seed, _SEED], tf.int32)
-        compilation = self._compilation
-        trajectory = collect(environment, learner.policy, count, self.max_steps, key, compilation)
+        policy, compilation = learner.policy, self._compilation
+
+        def collected() -> Trajectory:
+            count = self.num_trajectories
+            return collect(environment, policy, count, self.max_steps, key, compilation)
+
         spaces = (environment.observation_space, environment.action_space)
-        signals = Signals(learner, trajectory, spaces, self.fit, self.reduction)
-        gradients = trajectory_gradients(learner.policy, compilation)
-        combinations = self._combinations
-        if combinations is None:
-            combinations = gin.get_configurable(lecture_combinations)()
+        fresh = Sample.of(collected(), policy)
+        signals = Signals(learner, fresh, spaces, self.fit, self.reduction)
+        measurement = Measurement(
+            self._chosen(),
+            signals,
+            fresh,
+            trajectory_gradients(policy, compilation),
+            self.reduction,
+            self.resamples,
+            self.confidence,
+            seed,
+        )
 
-        def estimated(signal: Signal) -> _Estimate:
-            contributions = gradients(trajectory, signal.weighted_advantage)
-            return _Estimate(
-                contributions.astype(np.float64), signal.share.numpy().astype(np.float64)
-            )
+        def aged(age: int, data: Sample, rows: list[Row]) -> AgedData:
+            return AgedData.of(age, data, rows, measurement.weights, self.confidence)
 
-        weights = statistics.resamples(count, self.resamples, seed)
-
-        @functools.cache
-        def comparison(reduction: str) -> Comparison:
-            plain, *others = (
-                estimated(signals.of(each, reduction)).rows() for each in unbiased(combinations)
-            )
-            # The one whose mean is known most precisely.
-            best = min((plain, *others), key=lambda rows: rows.var(axis=0).sum())
-            return Comparison(plain, best, weights, self.confidence)
-
-        def row(name: str, curve: str | None, reduction: str, signal: Signal) -> Row:
-            estimate = estimated(signal)
-            swept = sweep(*estimate, self.batch_sizes, self.resamples, seed, self.confidence)
-            return comparison(reduction).row(name, curve, estimate.rows(), swept)
-
-        rows = []
-        for each in combinations:
-            reduction = each.reduction or self.reduction
-            rows.append(row(each.name, each.curve, reduction, signals.of(each, reduction)))
-        rows.append(row("as configured", None, self.reduction, signals.as_configured()))
+        rows = measurement.rows(batch_sizes=self.batch_sizes)
+        ages = [aged(0, fresh, rows)]
+        for each in earlier:
+            with each.held_by(policy):
+                whole = collected()
+            data = Sample.of(whole, policy)
+            ages.append(aged(each.age, data, measurement.rows(data)))
+        trajectory = fresh.whole
         ended = trajectory.terminated | trajectory.truncated
         return Results(
             environment=environment.name,
             steps=steps,
-            num_trajectories=count,
-            num_parameters=sum(int(np.prod(v.shape)) for v in learner.policy.trainable_variables),
+            num_trajectories=self.num_trajectories,
+            num_parameters=sum(int(np.prod(v.shape)) for v in policy.trainable_variables),
             mean_return=float(trajectory.score.numpy().sum(0).mean()),
             mean_length=float(trajectory.mask.numpy().sum(0).mean()),
             unfinished=int((~ended.numpy().any(0)).sum()),
             explained_variance=signals.explained_variance,
             rows=rows,
+            ages=ages,
         )
 
-
-class _Estimate(NamedTuple):
-    """Each trajectory's contribution to ĝ, [N, P], and its share of ĝ's divisor, [N]."""
-
-    contributions: statistics.Array
-    share: statistics.Array
-
-    def rows(self) -> statistics.Array:
-        return influences(*map(tf.constant, self)).numpy()
+    def _chosen(self) -> Sequence[Combination]:
+        if self._combinations is not None:
+            return self._combinations
+        default = off_policy_combinations if self.ages else lecture_combinations
+        found: list[Combination] = gin.get_configurable(default)()
+        return found

@@ -15,7 +15,7 @@ from pgtf.laboratory.statistics import Interval
 _MEASURES = ("trace", "ratio", "signal_to_noise", "bias", "relative_bias", "trajectories")
 _HEADINGS = ("tr Cov(ĝ)", "ratio", "‖Eĝ‖²/tr Cov", "bias/‖Eĝ‖", "trajectories")
 
-_WIDTH = 160
+WIDTH = 160
 
 
 def show(results: Results, console: Console) -> None:
@@ -41,9 +41,9 @@ def show(results: Results, console: Console) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     for row in results.rows:
         measures = (row.trace, row.ratio, row.signal_to_noise, row.relative_bias)
-        cells = [_cell(each) for each in measures]
+        cells = [cell(each) for each in measures]
         table.add_row(row.name, *cells, f"{row.trajectories.estimate:,.0f}")
-    console.width = max(console.width, _WIDTH)  # A narrow terminal breaks lines, not numbers.
+    console.width = max(console.width, WIDTH)  # A narrow terminal breaks lines, not numbers.
     console.print(table)
     console.print(
         "ratio: tr Cov(ĝ) relative to rewards-to-go without a baseline; trajectories: how many give"
@@ -75,26 +75,39 @@ def write(results: Results, folder: Path) -> None:
     Raises:
         TrainingError: they cannot be written.
     """
-    table: list[list[object]] = [["estimator", "curve", *_columns(_MEASURES)]]
-    sizes: list[list[object]] = [["estimator", "batch_size", *_columns(("trace",)), "slope"]]
+    table: list[list[object]] = [["estimator", "curve", *interval_columns(_MEASURES)]]
+    sizes: list[list[object]] = [
+        ["estimator", "batch_size", *interval_columns(("trace",)), "slope"]
+    ]
     for row in results.rows:
         measures = [number for name in _MEASURES for number in getattr(row, name)]
         table.append([row.name, row.curve or "", *measures])
         for size, trace in zip(row.sweep.sizes, row.sweep.traces, strict=True):
             sizes.append([row.name, size, *trace, row.sweep.slope])
     for name, lines in (("variance.csv", table), ("batch_sizes.csv", sizes)):
-        try:
-            with (folder / name).open("w", newline="") as file:
-                csv.writer(file).writerows(lines)
-        except OSError as error:
-            raise cannot_write(folder / name, error) from error
+        write_table(lines, folder / name)
 
 
-def _columns(measures: tuple[str, ...]) -> list[str]:
+def write_table(lines: list[list[object]], path: Path) -> None:
+    """Writes a CSV file.
+
+    Raises:
+        TrainingError: it cannot be written.
+    """
+    try:
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows(lines)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def interval_columns(measures: tuple[str, ...]) -> list[str]:
+    """Returns the headings of estimates and of the ends of their intervals."""
     return [f"{name}{end}" for name in measures for end in ("", "_low", "_high")]
 
 
-def _cell(interval: Interval) -> str:
+def cell(interval: Interval) -> str:
+    """Returns an estimate and its interval, with two digits."""
     return f"{interval.estimate:.2g} [{interval.low:.2g}, {interval.high:.2g}]"
 
 

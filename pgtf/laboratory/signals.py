@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from pgtf.errors import ConfigurationError
+from pgtf.laboratory.collection import log_probs
 from pgtf.laboratory.combinations import Combination
-from pgtf.laboratory.gradients import columns
+from pgtf.laboratory.gradients import columns, score_factor
 from pgtf.laboratory.value_fit import ValueFit, restore
 from pgtf.learning.critics import Critic, Estimates
 from pgtf.learning.estimators import MonteCarlo
@@ -18,6 +19,7 @@ from pgtf.learning.learner import Learner
 from pgtf.learning.objective import ForwardPass, Objective
 from pgtf.learning.targets import Batch
 from pgtf.losses import explained_variance
+from pgtf.policies.policy import Policy
 from pgtf.trajectory import Trajectory
 
 _SEED = (3, 0x1AB)
@@ -27,7 +29,8 @@ class Signal(NamedTuple):
     """The factors of all N trajectories.
 
     Attributes:
-        weighted_advantage: [T, N] w A, the input of ``column_gradients``.
+        weighted_advantage: [T, N] w A times the importance weight, the input of
+            ``column_gradients``.
         share: [N] of each trajectory in the divisor of ĝ.
     """
 
@@ -35,16 +38,42 @@ class Signal(NamedTuple):
     share: tf.Tensor
 
 
-class Signals:
-    """Computes signals on one set of trajectories, with the learner's own code.
+class Sample(NamedTuple):
+    """A set of trajectories, of the measured policy or of an earlier one.
 
-    Fitted baselines and critics are fitted on one half of the trajectories and used on the other
-    (cross-fitting): a baseline that has seen the returns it is subtracted from would bias the
-    gradient.
+    Attributes:
+        whole: T steps of N trajectories, N even, with the log-probs of the policy that acted.
+        halves: the first N / 2 and the others.
+        log_prob: [T, N] log π(a_t | s_t) of the measured policy.
+    """
+
+    whole: Trajectory
+    halves: tuple[Trajectory, Trajectory]
+    log_prob: tf.Tensor
+
+    @classmethod
+    def of(cls, whole: Trajectory, policy: Policy) -> "Sample":
+        """Cuts trajectories in halves; ``policy`` is the measured one."""
+        count = whole.mask.shape[1]
+        halves = (columns(whole, 0, count // 2), columns(whole, count // 2, count))
+        return cls(whole, halves, log_probs(policy, whole))
+
+    def half_log_prob(self, i: int) -> tf.Tensor:
+        """Returns ``log_prob`` of one half."""
+        return tf.split(self.log_prob, 2, axis=1)[i]
+
+
+class Signals:
+    """Computes signals with the learner's own code.
+
+    Fitted baselines and critics are fitted on one half of the measured policy's trajectories and
+    used on the other (cross-fitting): a baseline that has seen the returns it is subtracted from
+    would bias the gradient. An earlier policy's trajectories are used with the same baselines and
+    critics, so that only the data is old.
 
     Args:
         learner: built; its policy collected the trajectories. Its weights do not change.
-        trajectory: T steps of N trajectories, N even.
+        fresh: its trajectories.
         spaces: of one environment's observations and of its actions.
         fit: of critics, and of baselines with their own network.
         reduction: of the learner as configured.
@@ -56,7 +85,7 @@ class Signals:
     def __init__(
         self,
         learner: Learner,
-        trajectory: Trajectory,
+        fresh: Sample,
         spaces: tuple[gym.Space, gym.Space],
         fit: ValueFit,
         reduction: str,
@@ -67,14 +96,8 @@ class Signals:
         )
         self._spaces = spaces
         self._fit = fit
-        count = trajectory.mask.shape[1]
-        self._whole = trajectory
-        self._halves = [
-            columns(trajectory, 0, count // 2),
-            columns(trajectory, count // 2, count),
-        ]
         self._seed = tf.constant(_SEED, tf.int32)
-        self._log_probs = [self._log_prob(half) for half in self._halves]
+        self._data = fresh
         self._fresh: dict[int, list[np.ndarray]] = {}
         self._fitted: dict[tuple[int, float, int], list[np.ndarray]] = {}
         self._explained: dict[float, list[float]] = {}
@@ -84,8 +107,13 @@ class Signals:
         """Of the fitted values on the held-out half, by discount."""
         return {discount: float(np.mean(each)) for discount, each in self._explained.items()}
 
-    def of(self, combination: Combination, reduction: str) -> Signal:
+    def of(self, combination: Combination, reduction: str, data: Sample | None = None) -> Signal:
         """Returns a combination's signal under a reduction.
+
+        Args:
+            combination: its parts are built, and fitted if they have not been.
+            reduction: one of ``REDUCTIONS``.
+            data: of an earlier policy; the measured policy's when None.
 
         Raises:
             ConfigurationError: its parts do not fit each other, or share weights with the learner.
@@ -96,29 +124,32 @@ class Signals:
             critic=combination.critic,
             baseline=combination.baseline,
             returns=combination.returns,
+            surrogate=combination.surrogate,
             discount=self._discount(combination),
             reduction=reduction,
         )
         loss = tf.function(_advantage_and_returns(view), autograph=False)
+        data = data or self._data
         advantages = []
-        for i, half in enumerate(self._halves):
-            other = self._halves[1 - i]
+        for i, half in enumerate(data.halves):
+            other = self._data.halves[1 - i]
             for regressor in view.regressors:
                 self._install(regressor, combination, i)
             baseline = view.baseline
             if baseline is not None and baseline.regressor is None:
                 restore(_own(combination), self._fresh[id(baseline)])
-                _, returns = loss(other, self._log_probs[1 - i], self._seed)
+                _, returns = loss(other, self._data.half_log_prob(1 - i), self._seed)
                 learned = tf.cast(view.step_weights(other)[0] > 0, tf.float32)
                 baseline.update(other, returns, learned)
-            advantages.append(loss(half, self._log_probs[i], self._seed)[0])
-        return self._weighted(view, tf.concat(advantages, axis=1))
+            advantages.append(loss(half, data.half_log_prob(i), self._seed)[0])
+        return _weighted(view, data, tf.concat(advantages, axis=1))
 
-    def as_configured(self) -> Signal:
-        """Returns the signal of the learner itself, with its own critic and baseline."""
+    def as_configured(self, data: Sample | None = None) -> Signal:
+        """Returns the signal of the learner itself, with its own critic, baseline and surrogate."""
+        data = data or self._data
         loss = tf.function(_advantage_and_returns(self._objective), autograph=False)
-        log_prob = tf.concat(self._log_probs, axis=1)
-        return self._weighted(self._objective, loss(self._whole, log_prob, self._seed)[0])
+        advantage, _ = loss(data.whole, data.log_prob, self._seed)
+        return _weighted(self._objective, data, advantage)
 
     def _build(self, combination: Combination) -> None:
         """Makes the variables of a combination's parts, unless they exist."""
@@ -139,19 +170,9 @@ class Signals:
             own = part.variables if isinstance(part, Critic) else _own(combination)
             self._fresh[id(part)] = [variable.numpy() for variable in own]
 
-    def _weighted(self, view: Objective, advantage: tf.Tensor) -> Signal:
-        weight, share = view.step_weights(self._whole)
-        # The advantage of a step that does not count may be anything.
-        return Signal(tf.where(weight > 0, weight * advantage, 0.0), share)
-
     def _discount(self, combination: Combination) -> float:
         own = combination.discount
         return self._objective.discount if own is None else own
-
-    def _log_prob(self, half: Trajectory) -> tf.Tensor:
-        policy = self._objective.policy
-        distribution = policy.unrolled(half.acted_on, half.first[:-1], half.memory)
-        return distribution.log_prob(half.action)
 
     def _install(self, regressor: Critic, combination: Combination, half: int) -> None:
         """Gives a regressor the weights that were fitted on the other half."""
@@ -166,20 +187,27 @@ class Signals:
             self._objective, critic=None, baseline=None, returns=MonteCarlo(), discount=discount
         )
         loss = tf.function(_advantage_and_returns(view), autograph=False)
-        masks = [tf.cast(view.step_weights(each)[0] > 0, tf.float32) for each in self._halves]
+        halves = self._data.halves
+        masks = [tf.cast(view.step_weights(each)[0] > 0, tf.float32) for each in halves]
         returns = [
-            loss(each, log_prob, self._seed)[1]
-            for each, log_prob in zip(self._halves, self._log_probs, strict=True)
+            loss(each, self._data.half_log_prob(i), self._seed)[1] for i, each in enumerate(halves)
         ]
         fresh = self._fresh.get(id(regressor))
         if fresh is None:  # A baseline's own network.
             fresh = self._fresh[id(regressor)] = [x.numpy() for x in regressor.variables]
         restore(regressor.variables, fresh)
-        self._fit.run(regressor, self._halves[half], returns[half], masks[half])
-        prediction = regressor.predict(Batch.whole(self._halves[other]))
+        self._fit.run(regressor, halves[half], returns[half], masks[half])
+        prediction = regressor.predict(Batch.whole(halves[other]))
         explained = explained_variance(prediction, returns[other], masks[other])
         self._explained.setdefault(discount, []).append(float(explained))
         return [variable.numpy() for variable in regressor.variables]
+
+
+def _weighted(view: Objective, data: Sample, advantage: tf.Tensor) -> Signal:
+    weight, share = view.step_weights(data.whole)
+    surrogate = view.surrogate.at(view.steps)
+    factor = score_factor(surrogate, data.log_prob, data.whole.log_prob, advantage, weight)
+    return Signal(factor, share)
 
 
 def _own(combination: Combination) -> list[keras.Variable]:

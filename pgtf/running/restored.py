@@ -1,6 +1,6 @@
 """The trainer of a run that is over, or under way, from its folder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gin
@@ -20,6 +20,7 @@ def restored_trainer(
     files: Sequence[str] = (),
     parameters: Sequence[str] = (),
     flag: str = "--logdir",
+    trains: Callable[[], bool] = lambda: False,
 ) -> Trainer:
     """Returns the trainer of a run, with the weights of its last checkpoint.
 
@@ -28,6 +29,8 @@ def restored_trainer(
         files: gin files on top of the run's configuration.
         parameters: bindings on top of both.
         flag: what messages call the folder.
+        trains: whether the trainer is going to train on, and so has to be built and restored as a
+            whole, not only its policy; called once gin knows the bindings.
 
     Raises:
         ConfigurationError: the folder holds no run, or none that has saved, or the files and
@@ -37,10 +40,16 @@ def restored_trainer(
     # What a run folder imports runs code of whoever made the folder.
     check_process()
     with modules.named_imports():
-        return _restored(logdir, files, parameters, flag)
+        return _restored(logdir, files, parameters, flag, trains)
 
 
-def _restored(logdir: Path, files: Sequence[str], parameters: Sequence[str], flag: str) -> Trainer:
+def _restored(
+    logdir: Path,
+    files: Sequence[str],
+    parameters: Sequence[str],
+    flag: str,
+    trains: Callable[[], bool],
+) -> Trainer:
     config = logdir / "config.gin"
     if not config.exists():
         raise ConfigurationError(f"{flag}={logdir} holds no run: there is no config.gin in it.")
@@ -55,9 +64,13 @@ def _restored(logdir: Path, files: Sequence[str], parameters: Sequence[str], fla
     num_seeds = configuration.bound("train.num_seeds", 1)
     if num_seeds > 1:
         trainer = SeedsTrainer(lambda: configuration.bound("train.trainer", None), num_seeds, 0)
-    checkpoints = Checkpoints(logdir / "checkpoints", trainer.build_policy(), trainer.steps)
+    whole = trains()
+    if whole:
+        trainer.build(run_seed())
+    parts = trainer.trackables() if whole else trainer.build_policy()
+    checkpoints = Checkpoints(logdir / "checkpoints", parts, trainer.steps)
     try:
-        restored = checkpoints.restore(partial=True)
+        restored = checkpoints.restore(partial=not whole)
     except TrainingError as error:
         if not files and not parameters:
             raise
@@ -66,7 +79,22 @@ def _restored(logdir: Path, files: Sequence[str], parameters: Sequence[str], fla
         ) from error
     if restored is None:
         raise ConfigurationError(f"{flag}={logdir} holds no checkpoint yet.")
+    if whole:
+        trainer.restored(restored.get("trainer", {}))
+        set_horizon(trainer, restored.get("horizon"))
     return trainer
+
+
+def set_horizon(trainer: Trainer, state: dict[str, float] | None = None) -> None:
+    """Gives a trainer the length of the run whose configuration is loaded, for its schedules.
+
+    Args:
+        trainer: built, and restored if there is a checkpoint.
+        state: of the checkpoint's horizon, if there is one.
+    """
+    length = configuration.bound("train.total_steps", None)
+    if length is not None:
+        trainer.horizon.resume(state, length, int(trainer.steps.numpy()))
 
 
 def run_seed() -> int:

@@ -14,6 +14,9 @@ def test_a_run_is_measured_from_its_checkpoint(tmp_path: Path) -> None:
     train(tmp_path / "run", "Evaluation.every = None", files=("reinforce.gin",))
     bindings = [*SMALL, *flags("VarianceLaboratory.combinations = [@Combination()]")]
     bindings += flags("Combination.name = 'mine'", "Combination.baseline = @TimeDependent()")
+    bindings += flags(
+        "VarianceLaboratory.ages = (1, 2)", "Combination.surrogate = @ImportanceWeighted()"
+    )
     arguments = [f"--run={tmp_path}/run", f"--logdir={tmp_path}/out", *bindings]
     process = start("pgtf.variance", *arguments, cwd=tmp_path)
     out, err = process.communicate()
@@ -23,7 +26,13 @@ def test_a_run_is_measured_from_its_checkpoint(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [row["estimator"] for row in rows] == ["mine", "as configured"]
     assert float(rows[0]["trace_low"]) <= float(rows[0]["trace"]) <= float(rows[0]["trace_high"])
-    assert (tmp_path / "out" / "variance.png").read_bytes().startswith(b"\x89PNG")
+    with (tmp_path / "out" / "ages.csv").open(newline="") as file:
+        aged = list(csv.DictReader(file))
+    assert [row["age"] for row in aged] == ["0", "0", "1", "1", "2", "2"]
+    assert aged[0]["trace"] == rows[0]["trace"]
+    assert float(aged[0]["kl"]) == 0.0 < float(aged[2]["kl"]) < float(aged[4]["kl"])
+    for picture in ("variance.png", "ages.png"):
+        assert (tmp_path / "out" / picture).read_bytes().startswith(b"\x89PNG")
     assert list((tmp_path / "out").glob("*tfevents*"))
 
 

@@ -19,7 +19,7 @@ from pgtf.laboratory import statistics
 from pgtf.laboratory.collection import collect
 from pgtf.laboratory.combinations import Combination
 from pgtf.laboratory.laboratory import VarianceLaboratory
-from pgtf.laboratory.signals import Signals
+from pgtf.laboratory.signals import Sample, Signals
 from pgtf.laboratory.value_fit import ValueFit
 from pgtf.learning.baselines import Constant
 from pgtf.learning.estimators import MonteCarlo, WholeReturn
@@ -66,7 +66,7 @@ def test_the_exact_trace_is_covered_at_the_stated_rate(whole: bool) -> None:
     episodes = collect(tabular(), made.policy, count, 100, tf.constant([1, 2]), XLA)
     environment = tabular()
     spaces = (environment.observation_space, environment.action_space)
-    signals = Signals(made, episodes, spaces, ValueFit(), "sum_over_time")
+    signals = Signals(made, Sample.of(episodes, made.policy), spaces, ValueFit(), "sum_over_time")
     signal = signals.of(Combination("mine", returns=returns), "sum_over_time")
     rows = count * column_gradients(made.policy, episodes, signal.weighted_advantage).numpy()
     kernel = rows[:, : EPISODIC_PREFERENCES.size].astype(np.float64)
@@ -113,7 +113,7 @@ def test_a_constant_is_the_mean_of_the_other_half() -> None:
     episodes = collect(tabular(), made.policy, 40, 100, tf.constant([3, 4]), XLA)
     environment = tabular()
     spaces = (environment.observation_space, environment.action_space)
-    signals = Signals(made, episodes, spaces, ValueFit(), "sum_over_time")
+    signals = Signals(made, Sample.of(episodes, made.policy), spaces, ValueFit(), "sum_over_time")
     found = signals.of(Combination("b", Constant()), "sum_over_time").weighted_advantage.numpy()
     reward, mask = episodes.reward.numpy(), episodes.mask.numpy()
     to_go = np.cumsum((reward * mask)[::-1], axis=0)[::-1]

@@ -20,7 +20,7 @@ assert parts  # Registers every part.
 
 _FOLDER = bindings.shipped_files()
 # What pgtf.variance takes has tests of its own.
-LABORATORY = {"variance.gin", "variance_slides.gin"}
+LABORATORY = {"variance.gin", "variance_age.gin", "variance_slides.gin"}
 ALGORITHMS = sorted({path.name for path in _FOLDER.glob("*.gin")} - LABORATORY)
 ENVIRONMENTS = sorted(f"envs/{path.name}" for path in _FOLDER.glob("envs/*.gin"))
 PLAIN = tuple(
