@@ -12,6 +12,7 @@ from pgtf.configuration.gin_text import statements
 from pgtf.errors import ConfigurationError
 
 _DEEPEST = 100  # Includes within includes.
+_LONGEST_NAME = 255  # Characters of a file's name, in most file systems and in messages.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +65,8 @@ def find(file: str) -> Path:
     own = sorted(str(path.relative_to(shipped_files())) for path in shipped_files().rglob("*.gin"))
     here = ", ".join(sorted(str(path) for path in Path().glob("*.gin")))
     raise ConfigurationError(
-        f"There is no gin file {file!r} in the current folder{here and f' ({here})'} or among"
-        f" pgtf's own ({', '.join(own)})."
+        f"There is no gin file {file[:_LONGEST_NAME]!r} in the current"
+        f" folder{here and f' ({here})'} or among pgtf's own ({', '.join(own)})."
     )
 
 

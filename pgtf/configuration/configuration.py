@@ -131,6 +131,10 @@ def call(function: Callable[..., _T], **arguments: Any) -> _T:
         raise ConfigurationError(_own_message(error)) from error
     except TrainingError as error:
         raise TrainingError(_own_message(error)) from error
+    except RecursionError as error:
+        raise ConfigurationError(
+            f"What is bound to {function.__name__} has no end: a part of it calls itself."
+        ) from error
     except (TypeError, ValueError, RuntimeError) as error:
         if missing := _REQUIRED.match(str(error)):
             raise ConfigurationError(

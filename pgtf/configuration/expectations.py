@@ -89,7 +89,7 @@ def fits(value: Any, expected: Any, ranged: bool = True) -> bool:
 def _obeys(value: Any, kind: Any, detail: Any, ranged: bool) -> bool:
     """Whether a value of the right type also obeys what an annotation adds."""
     if isinstance(detail, NotEmpty):
-        return len(value) > 0
+        return gin_values.is_reference(value) or len(value) > 0
     if isinstance(detail, Range) and ranged and _is_number(value):
         return _number(value, kind) in detail
     return True

@@ -104,7 +104,8 @@ def made_by(target: Any) -> Any:
     """The class that a configurable makes, or ``Signature.empty`` without an annotation."""
     if inspect.isclass(target):
         return target
-    return evaluated(inspect.signature(target).return_annotation, target)
+    made = evaluated(inspect.signature(target).return_annotation, target)
+    return type(None) if made is None else made
 
 
 def parts_of(kind: type) -> list[str]:

@@ -95,6 +95,6 @@ def _unmade(value: Any, scopes: tuple[str, ...]) -> Unmade | None:
         return None
     if value.configurable.wrapped is _SINGLETON:
         with gin.config_scope([*scopes, *value.scopes]):
-            constructor = gin.get_bindings("gin.singleton", resolve_references=False)["constructor"]
-        return Unmade(constructor, scopes)
+            bound = gin.get_bindings("gin.singleton", resolve_references=False)
+        return Unmade(bound["constructor"], scopes) if "constructor" in bound else None
     return Unmade(value, scopes)

@@ -215,6 +215,17 @@ def test_keras_part_that_cannot_be_is_shown_with_its_bindings() -> None:
     assert "values = [0.5]" in message
 
 
+def test_part_that_calls_itself_is_refused() -> None:
+    def endless():
+        return gin.query_parameter("MLP.gain").scoped_configurable_fn()
+
+    gin.external_configurable(endless, name="endless", module="my_parts")
+    try:
+        assert "has no end: a part of it calls itself" in message_of("MLP.gain = @endless()")
+    finally:
+        gin.config._REGISTRY.pop("my_parts.endless")
+
+
 def test_missing_package_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "Box2D", None)  # As if it were not installed.
 

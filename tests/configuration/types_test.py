@@ -41,6 +41,11 @@ def stone_maker() -> Stone:
 
 
 @gin.register(module=MODULE)
+def nothing_maker() -> None:
+    pass
+
+
+@gin.register(module=MODULE)
 def anything_maker():
     return Dog()
 
@@ -79,7 +84,8 @@ class Part:
 @pytest.fixture(autouse=True, scope="module")
 def _forgotten() -> Iterator[None]:
     yield
-    for name in ("Dog", "Stone", "Part", "dog_maker", "stone_maker", "anything_maker"):
+    makers = ("dog_maker", "stone_maker", "anything_maker", "nothing_maker")
+    for name in ("Dog", "Stone", "Part", *makers):
         gin.config._REGISTRY.pop(f"{MODULE}.{name}")
 
 
@@ -120,6 +126,7 @@ def checked(text: str) -> None:
         "step = None",
         "counts = [1, 2]",
         "levels = (0.5, 2)",
+        "levels = @anything_maker()",
         "scalar = -1.0",
         "scalar = 3",
         "unknown = 3",
@@ -178,6 +185,7 @@ def test_value_of_the_right_type_passes(binding: str) -> None:
         ("rate = 1e300", "a number of 32 bits, not 1e+300, which counts as infinity in 32 bits."),
         ("count = 9223372036854775808", "a number of 64 bits, not 9223372036854775808."),
         ("counts = [1, 0]", "with a whole number of at least 1 for each item, not [1, 0]."),
+        ("rate = @nothing_maker()", "a number, not @nothing_maker()."),
         ("levels = ()", "a list or tuple that is not empty, with a number for each item, not ()."),
         ("scalar = 'low'", "a number or a whole number or a numpy.ndarray, not 'low'."),
         ("plain_flag = 3", "True or False, not 3."),
