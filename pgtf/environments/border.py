@@ -170,7 +170,7 @@ class Border:
 
     def refusal(self, i: int, got: str, expected: str) -> EnvironmentFailure:
         """Returns the failure of a copy that returned what cannot be used."""
-        return self._failure(i, f"returned {got}; expected is {expected}")
+        return self.failure(i, f"returned {got}; expected is {expected}")
 
     def raised(self, i: int | None, error: BaseException) -> EnvironmentFailure:
         """Returns the failure of a copy whose code raised; a failure is returned as it is.
@@ -185,9 +185,10 @@ class Border:
             raise error
         if i is None:
             return EnvironmentFailure(f"it {_told(error)}")
-        return self._failure(i, _told(error))
+        return self.failure(i, _told(error))
 
-    def _failure(self, i: int, what: str) -> EnvironmentFailure:
+    def failure(self, i: int, what: str) -> EnvironmentFailure:
+        """Returns the failure of a copy: what it did, and when."""
         time = self._time(i)
         when = f"It was at step {time} of its episode" if time else "It was resetting"
         return EnvironmentFailure(f"environment {self.first + i} {what}. {when}")

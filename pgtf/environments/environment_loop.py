@@ -44,6 +44,7 @@ class EnvironmentLoop:
         self.action_space = self._envs[0].action_space
         _same_spaces(self._envs)
         self.failure: EnvironmentFailure | None = None
+        self._at = 0  # The copy that moves.
         self._time = [0] * len(self._envs)  # Steps within each episode.
         self._border = Border(self.observation_space, len(self._envs), self._time.__getitem__)
         self._own_rewards: list[Any] = [own_reward(env) for env in self._envs]
@@ -57,6 +58,7 @@ class EnvironmentLoop:
         i = 0
         try:
             for i, number in enumerate(environment_seeds(seed, len(self._envs))):
+                self._at = i
                 self._start(i, number)
             return self._border.observations(self._last)
         except BaseException as error:
@@ -73,6 +75,7 @@ class EnvironmentLoop:
         i = 0
         try:
             for i, env in enumerate(self._envs):
+                self._at = i
                 if held is not None and held[i]:
                     mask[i] = 0.0
                 elif ended[i]:
@@ -93,6 +96,16 @@ class EnvironmentLoop:
         if apart:
             signals.append(score)
         return [*observations, np.array(signals, np.float32)]
+
+    def moving(self) -> list[int]:
+        """Returns the copy whose turn it is; see ``Host.moving``."""
+        return [self._at]
+
+    def overdue(self, copy: int | None, what: str) -> EnvironmentFailure:
+        """Takes note of a copy that does not return; see ``Host.overdue``."""
+        assert copy is not None
+        self.failure = self._border.failure(copy, what)
+        return self.failure
 
     def render(self) -> Any:
         """Returns an image of the first environment, or None."""

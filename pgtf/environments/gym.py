@@ -15,7 +15,7 @@ import gymnasium as gym
 
 from pgtf.configuration.checked import checked
 from pgtf.configuration.modules import import_for
-from pgtf.configuration.ranges import Count
+from pgtf.configuration.ranges import Count, Positive
 from pgtf.configuration.unmade import Needs, Unmade
 from pgtf.environments import mujoco_warnings
 from pgtf.environments.environment import Environment
@@ -61,6 +61,9 @@ class GymEnvironment(HostedEnvironment):
             vectorised implementation; 'auto': 'vector_entry_point' if there is one and no wrapper
             is bound, else 'loop'. 'auto' also loops over up to 4 copies of CartPole, which is
             faster for so few.
+        step_timeout: seconds that a step or a reset of one copy may take, after which it counts as
+            failed and is left alone; None for any number. Steps then go through a thread of their
+            own, which costs some 50 µs each.
 
     Raises:
         ConfigurationError: the id is unknown, a package it needs is missing, the environment
@@ -75,11 +78,12 @@ class GymEnvironment(HostedEnvironment):
         kwargs: Mapping[str, Any] | None = None,
         wrappers: Sequence[Callable[[gym.Env], gym.Env]] = (),
         vectorization: Vectorization = "auto",
+        step_timeout: Positive | None = None,
     ):
         self.kwargs = dict(kwargs or {})
         self.wrappers = tuple(wrappers)
         self._vectorization = vectorization
-        super().__init__(id, num_envs)
+        super().__init__(id, num_envs, step_timeout)
 
     @classmethod
     def needs(cls, bound: Unmade) -> Needs:
@@ -108,7 +112,7 @@ class GymEnvironment(HostedEnvironment):
             return EnvironmentLoop([self.make] * self.num_envs)
         if vectorization == "async":
             with _terminal_ignored():
-                return Processes([self.make] * self.num_envs)
+                return Processes([self.make] * self.num_envs, self.step_timeout is not None)
         if self.wrappers:
             raise ConfigurationError(
                 "GymEnvironment.wrappers wrap single environments, and 'vector_entry_point' has"
@@ -136,7 +140,14 @@ class GymEnvironment(HostedEnvironment):
     def replicate(self, num_envs: int, frozen: bool = False) -> "GymEnvironment":
         """Returns a fresh environment of the same task with another number of copies."""
         del frozen
-        return GymEnvironment(self.name, num_envs, self.kwargs, self.wrappers, self._vectorization)
+        return self._again(num_envs, self.kwargs, self._vectorization)
+
+    def _again(
+        self, num_envs: int, kwargs: Mapping[str, Any], vectorization: Vectorization
+    ) -> "GymEnvironment":
+        return GymEnvironment(
+            self.name, num_envs, kwargs, self.wrappers, vectorization, self.step_timeout
+        )
 
     def drawn(self) -> Environment:
         """Returns one copy that draws itself, or shows what it observes (Atari)."""
@@ -144,7 +155,7 @@ class GymEnvironment(HostedEnvironment):
             return super().drawn()
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # A picture needs no screen.
         kwargs = self.kwargs | {"render_mode": "rgb_array"}
-        return GymEnvironment(self.name, 1, kwargs, self.wrappers, "loop")
+        return self._again(1, kwargs, "loop")
 
     def render(self) -> Any:
         """Returns a picture of the first copy; see ``HostedEnvironment.render``."""

@@ -3,17 +3,19 @@
 import abc
 import contextlib
 import contextvars
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import gymnasium as gym
 import numpy as np
 import tensorflow as tf
 
-from pgtf.environments.border import tell_unclosed
+from pgtf.environments.border import EnvironmentFailure, tell_unclosed
 from pgtf.environments.environment import Environment
 from pgtf.environments.halting import Halt
 from pgtf.environments.interpreter import keep_thread_state
+from pgtf.environments.patience import Overdue, Patience, close_what_hangs
 from pgtf.spaces import bounded, specification
 from pgtf.trajectory import TimeStep
 
@@ -73,6 +75,20 @@ class Host(Protocol):
             EnvironmentFailure: an environment raised, or returned what it may not; see ``Border``.
         """
 
+    def moving(self) -> Iterable[int | None]:
+        """Returns the copies that have not returned from a running call; None for any of them.
+
+        It may be called in another thread.
+        """
+
+    def overdue(self, copy: int | None, what: str) -> EnvironmentFailure:
+        """Takes note of, and returns, the failure of a copy that does not return.
+
+        Args:
+            copy: one of ``moving``.
+            what: it does.
+        """
+
     def render(self) -> Any:
         """Returns a picture of the first environment, or None if it has none."""
 
@@ -88,11 +104,15 @@ class HostedEnvironment(Environment):
     Args:
         name: what run folders and messages call the task.
         num_envs: B.
+        step_timeout: seconds that a step or a reset of one copy may take; None for any number.
     """
 
-    def __init__(self, name: str, num_envs: int):
+    def __init__(self, name: str, num_envs: int, step_timeout: float | None = None):
         self.name = name
         self.num_envs = num_envs
+        self.step_timeout = step_timeout
+        self._patience = None if step_timeout is None else Patience(step_timeout)
+        self._hangs = False
         self._halt = Halt()
         self._host = self.make_host()
         self._closed = False
@@ -147,7 +167,8 @@ class HostedEnvironment(Environment):
             keep_thread_state()
             self._halt.check()
             # A copy, as two threads cannot be in one context at a time.
-            return context.copy().run(function, *arrays)
+            move = functools.partial(context.copy().run, function, *arrays)
+            return move() if self._patience is None else self._watched(self._patience, move)
 
         outputs = tf.numpy_function(call, inputs, dtypes)
         if not isinstance(outputs, list):  # Outside a graph, TensorFlow unwraps a list of one.
@@ -155,6 +176,21 @@ class HostedEnvironment(Environment):
         for output, spec in zip(outputs, specs, strict=False):
             output.set_shape((self.num_envs, *spec.shape))
         return outputs
+
+    def _watched(self, patience: Patience, move: Callable[[], Any]) -> Any:
+        """Moves the copies, unless one takes too long, or the run is to stop meanwhile."""
+        self._hangs = True
+        try:
+            result = patience.run(move, self._host.moving, self._halt.check)
+        except EnvironmentFailure:
+            self._hangs = False
+            raise
+        except Overdue as late:
+            raise self._host.overdue(
+                late.copy, f"has taken more than {patience.seconds:g} s (step_timeout)"
+            ) from late
+        self._hangs = False
+        return result
 
     @property
     def observes_frames(self) -> bool:
@@ -186,9 +222,16 @@ class HostedEnvironment(Environment):
         """Makes every copy anew; graphs that step them go on with the new ones, from a reset."""
         # What has failed may fail again when it is closed.
         with contextlib.suppress(Exception, SystemExit):
-            self._host.close()
+            self._close_host()
         self._host = self.make_host()
         self._closed = False
+        self._hangs = False
+
+    def _close_host(self) -> None:
+        if self._hangs:
+            close_what_hangs(self._host.close)
+        else:
+            self._host.close()
 
     def halt(self, grace: float = 0.0) -> None:
         """Makes every later call raise Halted; see ``Environment.halt``."""
@@ -199,8 +242,10 @@ class HostedEnvironment(Environment):
         if self._closed:
             return
         self._closed = True
+        if self._patience is not None:
+            self._patience.end()
         try:
-            self._host.close()
+            self._close_host()
         except (Exception, SystemExit) as error:
             if self.failure is None:  # What has failed may well fail again.
                 tell_unclosed(self.name, error)

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import multiprocessing.connection
 import os
 import random
 import time
@@ -25,17 +26,23 @@ class Processes(LibraryVector):
 
     Args:
         makers: one function for each environment.
+        watched: whether ``moving`` has to tell the processes apart, which takes a little longer.
     """
 
     seeds_each = True
 
-    def __init__(self, makers: Sequence[Callable[[], gym.Env]]):
+    def __init__(self, makers: Sequence[Callable[[], gym.Env]], watched: bool = False):
         guarded = [
             functools.partial(_Guarded, make, i, os.getpid()) for i, make in enumerate(makers)
         ]
-        self._processes = gym.vector.AsyncVectorEnv(guarded)
+        kind = _Watched if watched else gym.vector.AsyncVectorEnv
+        self._processes = kind(guarded)
         super().__init__(self._processes)
         self.scores_apart = all(self._processes.get_attr("scores_apart"))
+
+    def moving(self) -> list[int]:
+        """Returns those whose process has not answered; see ``Host.moving``."""
+        return list(getattr(self._processes, "waiting", ()))
 
     def _unpacked(self, infos: dict[str, Any]) -> Any:
         if _FAILURE in infos:
@@ -75,6 +82,34 @@ class Processes(LibraryVector):
         for pipe in self._processes.parent_pipes:
             pipe.close()
         self._processes.closed = True
+
+
+class _Watched(gym.vector.AsyncVectorEnv):
+    """Knows which processes have not answered yet.
+
+    Attributes:
+        waiting: their numbers.
+    """
+
+    waiting: tuple[int, ...] = ()
+
+    def reset_wait(self, timeout: float | None = None) -> Any:
+        """Waits for all answers to a reset."""
+        self._await()
+        return super().reset_wait(timeout)
+
+    def step_wait(self, timeout: float | None = None) -> Any:
+        """Waits for all answers to a step."""
+        self._await()
+        return super().step_wait(timeout)
+
+    def _await(self) -> None:
+        pipes: dict[Any, int] = {pipe: i for i, pipe in enumerate(self.parent_pipes)}
+        while pipes:
+            self.waiting = tuple(pipes.values())
+            for pipe in multiprocessing.connection.wait(list(pipes)):
+                del pipes[pipe]
+        self.waiting = ()
 
 
 class _Guarded(gym.Wrapper):

@@ -1,6 +1,6 @@
 """Environments that step many copies at once: a vectorised implementation of the task."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -120,6 +120,18 @@ class LibraryVector:
         space = self.observation_space
         shape = space.shape or ()
         return space.dtype == np.uint8 and len(shape) == 3 and shape[0] < shape[-1]
+
+    def moving(self) -> Iterable[int | None]:
+        """Returns None, as the copies move together; see ``Host.moving``."""
+        return [None]
+
+    def overdue(self, copy: int | None, what: str) -> EnvironmentFailure:
+        """Takes note of a copy that does not return; see ``Host.overdue``."""
+        if copy is None:
+            self.failure = EnvironmentFailure(f"it {what}")
+        else:
+            self.failure = self._border.failure(copy, what)
+        return self.failure
 
     def render(self) -> Any:
         """Returns the newest frame that the first environment observes, or None if it has none.
