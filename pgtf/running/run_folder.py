@@ -11,6 +11,7 @@ from pgtf.configuration.bindings import first_difference
 from pgtf.configuration.configuration import Configuration
 from pgtf.errors import ConfigurationError, cannot_write
 
+_PATTERNS = frozenset("*?[\\")  # TensorFlow looks for checkpoints by patterns.
 _MAY_CHANGE = ("train.total_steps", "TOTAL_STEPS")
 
 
@@ -54,8 +55,13 @@ class RunFolder:
 
         Raises:
             ConfigurationError: the folder belongs to a run with another configuration, or to
-                something else.
+                something else, or has a name under which no checkpoint is found again.
         """
+        if set(str(self.path.absolute())) & _PATTERNS:
+            raise ConfigurationError(
+                f"--logdir={self.path} cannot be resumed, as TensorFlow takes the path for a"
+                f" pattern: choose one without {' '.join(sorted(_PATTERNS))}."
+            )
         if not self.asked.exists():
             if any(self.path.glob("*tfevents*")) or self.checkpoints.exists():
                 raise ConfigurationError(

@@ -114,6 +114,12 @@ def test_folder_with_something_else_in_it_is_refused(name: str) -> None:
         RunFolder(Path("run")).check(configuration())
 
 
+@pytest.mark.parametrize("name", ["run[1]", "what?", "a*", "back\\slash"])
+def test_path_that_tensorflow_takes_for_a_pattern_is_refused_at_the_start(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="TensorFlow takes the path for a pattern"):
+        RunFolder(Path(name)).check(configuration())
+
+
 def test_folder_that_cannot_be_made_is_named() -> None:
     Path("file").touch()
 
