@@ -185,7 +185,8 @@ class ReplayBuffer(tf.Module):
             slot, filled, age = tf.vectorized_map(draw, seed)
             member = tf.broadcast_to(tf.range(self._num_seeds)[:, tf.newaxis], slot.shape)
             index = tf.stack([slot, member], axis=-1)
-            leaves = [tf.gather_nd(leaf, index) for leaf in self._leaves]
+            # XLA has no kernel that gathers from a variable by such an index.
+            leaves = [tf.gather_nd(leaf.value(), index) for leaf in self._leaves]
         return tf.nest.pack_sequence_as(self._like, leaves), filled, age
 
     def add(self, fresh: Trajectory) -> None:
