@@ -121,6 +121,22 @@ class Environment(abc.ABC):
         """
         raise ConfigurationError(f"{self.name} cannot render itself.")
 
+    def snapshot(self) -> Any:
+        """Returns the state that lives outside TensorFlow, for checkpoints.
+
+        Returns:
+            What JSON can hold; None where there is no such state, or none that can be had.
+        """
+        return None
+
+    def resume(self, snapshot: Any) -> None:
+        """Goes on from a ``snapshot``, which may be one of another process.
+
+        Args:
+            snapshot: of an environment of the same making; not None.
+        """
+        del snapshot
+
     @property
     def failure(self) -> Exception | None:
         """The exception that the environment's own code raised in the last call, or None."""

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from gymnasium import spaces
 
+from pgtf.environments import state
 from pgtf.environments.border import Border, EnvironmentFailure
 from pgtf.environments.elements import environment_seeds, gymnasium_element
 from pgtf.environments.leaf import shown
@@ -112,6 +113,22 @@ class EnvironmentLoop:
         with contextlib.suppress(NotImplementedError):
             return self._envs[0].render()
         return None
+
+    def snapshot(self) -> Any:
+        """Returns the state of every environment; see ``Host.snapshot``."""
+        envs = [state.cloned(env) for env in self._envs]
+        if None in envs:
+            return None
+        last = state.encoded(self._last)
+        return {"envs": envs, "ended": self._ended[:], "time": self._time[:], "last": last}
+
+    def resume(self, snapshot: Any) -> None:
+        """Gives every environment its state; see ``Host.resume``."""
+        for env, saved in zip(self._envs, snapshot["envs"], strict=True):
+            state.give(env, saved)
+        self._ended = list(snapshot["ended"])
+        self._time[:] = snapshot["time"]  # The border reads this list.
+        self._last = state.decoded(snapshot["last"])
 
     def close(self) -> None:
         """Closes every environment, and then raises what the last of them raised, if one did."""

@@ -92,6 +92,12 @@ class Host(Protocol):
     def render(self) -> Any:
         """Returns a picture of the first environment, or None if it has none."""
 
+    def snapshot(self) -> Any:
+        """Returns the state of every environment as JSON can hold it; None if one offers none."""
+
+    def resume(self, snapshot: Any) -> None:
+        """Gives every environment the state it had in a snapshot."""
+
     def close(self) -> None:
         """Closes every environment."""
 
@@ -212,6 +218,14 @@ class HostedEnvironment(Environment):
         """
         frame = self._host.render()
         return super().render() if frame is None else frame
+
+    def snapshot(self) -> Any:
+        """Returns the state of every copy; None after a failure, or where one offers none."""
+        return None if self._host.failure else self._host.snapshot()
+
+    def resume(self, snapshot: Any) -> None:
+        """Gives every copy its state; see ``Environment.resume``."""
+        self._host.resume(snapshot)
 
     @property
     def failure(self) -> Exception | None:

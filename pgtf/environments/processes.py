@@ -13,6 +13,7 @@ import gymnasium as gym
 import numpy as np
 import tensorflow as tf
 
+from pgtf.environments import state
 from pgtf.environments.border import Border, EnvironmentFailure, tell_unclosed
 from pgtf.environments.own_reward import own_reward
 from pgtf.environments.vector import LibraryVector
@@ -69,6 +70,14 @@ class Processes(LibraryVector):
                     return i, process.exitcode
             time.sleep(0.01)
         return None
+
+    def _saved(self) -> Any:
+        envs = list(self._processes.call("saved"))
+        return None if None in envs else envs
+
+    def _restore(self, saved: Any, ended: Sequence[bool]) -> None:
+        if not all(self._processes.call("restore", saved, ended)):
+            raise state.Unsaved("an environment does not take its state")
 
     def close(self) -> None:
         """Ends every process; where one has failed, without asking them."""
@@ -129,13 +138,30 @@ class _Guarded(gym.Wrapper):
             tf.data.experimental.enable_debug_mode()
         super().__init__(make())
         self._time = 0
+        self._ended = False  # Before a resume, without a reset since.
         self._border = Border(self.env.observation_space, 1, lambda i: self._time, index)
         self._own_reward = own_reward(self.env)
         self.scores_apart = self._own_reward is not None
 
+    def saved(self) -> Any:
+        """Returns the state of the environment; see ``state.cloned``."""
+        return state.cloned(self.env)
+
+    def restore(self, saved: Sequence[Any], ended: Sequence[bool]) -> bool:
+        """Gives the environment its state out of those of all; returns whether it takes it."""
+        index = self._border.first
+        # Gymnasium, which counts the ends in this process, has not seen that one.
+        self._ended = ended[index]
+        try:
+            state.give(self.env, saved[index])
+        except state.Unsaved:
+            return False
+        return True
+
     def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
         """Resets the environment; a failure is in the info."""
         self._time = 0
+        self._ended = False
         try:
             observation = self._border.start(0, self.env.reset(seed=seed))
             self._border.observations([observation])
@@ -147,6 +173,9 @@ class _Guarded(gym.Wrapper):
 
     def step(self, action: Any) -> Any:
         """Steps the environment; a failure is in the info."""
+        if self._ended:
+            observation, info = self.reset()
+            return observation, 0.0, False, False, info
         border = self._border
         self._time += 1
         try:

@@ -9,6 +9,7 @@ import tensorflow as tf
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
+from pgtf.environments import state
 from pgtf.environments.border import Border, EnvironmentFailure
 from pgtf.environments.elements import environment_seeds, flat_element, gymnasium_element
 from pgtf.errors import ConfigurationError
@@ -139,6 +140,26 @@ class LibraryVector:
         A vector environment itself draws all its copies, or none.
         """
         return self._observed[0][0, -1] if self.stacks_frames else None
+
+    def snapshot(self) -> Any:
+        """Returns the state of all environments together; see ``Host.snapshot``."""
+        envs = self._saved()
+        time = [self._time(i) for i in range(self.num_envs)]
+        return None if envs is None else {"envs": envs, "ended": self._ended.tolist(), "time": time}
+
+    def resume(self, snapshot: Any) -> None:
+        """Gives the environments their state; see ``Host.resume``."""
+        self._restore(snapshot["envs"], snapshot["ended"])
+        self._ended = np.array(snapshot["ended"], bool)
+        self._any_ended = bool(self._ended.any())
+        self._began = self._row - np.array(snapshot["time"], int)
+
+    def _saved(self) -> Any:
+        return state.cloned(self._envs)
+
+    def _restore(self, saved: Any, ended: Sequence[bool]) -> None:
+        del ended  # Part of the state of the environments.
+        state.give(self._envs, saved)
 
     def close(self) -> None:
         """Closes every environment."""

@@ -23,6 +23,7 @@ from pgtf.learning.learner import Learner
 from pgtf.learning.targets import Targets
 from pgtf.losses import Scalars
 from pgtf.policies.decision import Decision
+from pgtf.rollouts import place
 from pgtf.rollouts.collector import Collector, stream
 from pgtf.rollouts.episodes import Episodes
 from pgtf.rollouts.replay import RecentRollouts, ReplayBuffer, rollout_spec
@@ -95,6 +96,7 @@ class SynchronousTrainer(Trainer):
         )
         self._buffer = self._built_buffer()
         self._carry = self._start()
+        self._within = False
         self._saved_carry: list[tf.Variable] = []
         if environment.compiled:
             self._saved_carry = [tf.Variable(leaf) for leaf in tf.nest.flatten(self._carry)]
@@ -131,23 +133,23 @@ class SynchronousTrainer(Trainer):
             self._several = function(self._iterate_several, self.environment.compiled)
 
     def saving(self) -> dict[str, Any]:
-        """Copies the state of compiled environments into the checkpoint's variables."""
+        """Copies the state of compiled environments into variables, and returns that of others."""
         for variable, value in zip(self._saved_carry, tf.nest.flatten(self._carry), strict=False):
             variable.assign(value)
-        return self._recovery.saving()
+        stand = not self._saved_carry and not self._within
+        there = place.noted(self.environment, self._carry) if stand else {}
+        return there | self._recovery.saving()
 
     def restored(self, saved: Mapping[str, Any] = MappingProxyType({})) -> None:
-        """Restores the state of compiled environments.
-
-        Others start new episodes, with a seed that was not used before.
-        """
+        """Restores the state of environments; where there is none, new episodes begin."""
         self._recovery.restored(saved)
         if self._saved_carry:
             self._carry = tf.nest.pack_sequence_as(
                 self._carry, [tf.identity(variable) for variable in self._saved_carry]
             )
         else:
-            self._carry = self._start()
+            there = place.returned(self.environment, saved, self._carry)
+            self._carry = self._start() if there is None else there
 
     def iterate(self, limit: int) -> Report:
         """Trains for a moment; see ``Trainer.iterate``."""
@@ -155,7 +157,10 @@ class SynchronousTrainer(Trainer):
         def attempt() -> Report:
             return self.compilation.run(lambda: self._iterate(limit), self._restart)
 
-        return self._recovery.run(attempt, self.environment, self._start_again)
+        self._within = True  # An environment that fails is further than the last carry.
+        report = self._recovery.run(attempt, self.environment, self._start_again)
+        self._within = False
+        return report
 
     def _start_again(self) -> None:
         self._carry = self._start()

@@ -161,6 +161,14 @@ class Adapter(Environment):
         """Returns the inner environment's picture; see ``Environment.render``."""
         return self.environment.render()
 
+    def snapshot(self) -> Any:
+        """That of the inner environment."""
+        return self.environment.snapshot()
+
+    def resume(self, snapshot: Any) -> None:
+        """Lets the inner environment go on; see ``Environment.resume``."""
+        self.environment.resume(snapshot)
+
     @property
     def failure(self) -> Exception | None:
         """That of the inner environment."""

@@ -210,16 +210,25 @@ class AsynchronousTrainer(Trainer):
             environment.halt(ROLLOUT_SECONDS)
 
     def saving(self) -> dict[str, Any]:
-        """Returns the last episodes of each worker."""
-        return {"episodes": [list(worker.window.rows) for worker in self.crew.workers]}
+        """Returns the last episodes of each worker, and where it stands if that can be saved."""
+        workers = self.crew.workers
+        return {
+            "episodes": [list(worker.window.rows) for worker in workers],
+            "workers": [worker.saving() for worker in workers],
+        }
 
     def restored(self, saved: Mapping[str, Any] = MappingProxyType({})) -> None:
-        """Starts new episodes, with random streams that were not used before."""
+        """Puts every worker where it stood.
+
+        One whose environment offers no state starts new episodes, with a random stream that was not
+        used before.
+        """
         for worker, rows in zip(self.crew.workers, saved.get("episodes", ()), strict=False):
             worker.window = EpisodeWindow(rows)
-        for worker in self.crew.workers:
+        places = saved.get("workers", [{}] * self.num_workers)
+        for worker, there in zip(self.crew.workers, places, strict=True):
             # A worker's stream moves on with each of its updates and failures.
-            worker.restart(int(self.learner.updates + self.crew.failures))
+            worker.restored(there, int(self.learner.updates + self.crew.failures))
 
     def warnings(self) -> list[str]:
         """Returns the rollout's warnings about the returns; see ``Trainer.warnings``."""

@@ -5,7 +5,7 @@ import functools
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from pgtf.graph.packing import Packed, unpacked
 from pgtf.graph.scan import scan_while
 from pgtf.learning.entropy import EntropyBonus
 from pgtf.policies.decision import Decision
+from pgtf.rollouts import place
 from pgtf.rollouts.collector import Collector
 from pgtf.rollouts.episodes import Episodes
 from pgtf.rollouts.steps import Rollouts
@@ -117,9 +118,8 @@ class Worker:
     def trace(self) -> None:
         """Traces all that the worker's thread calls, in the thread that calls this."""
         self._start = tf.function(self._begin, autograph=False).get_concrete_function()
-        specs = tf.nest.map_structure(
-            lambda x: tf.TensorSpec(x.shape, x.dtype), self._start.structured_outputs
-        )
+        place_now = self._start.structured_outputs
+        specs = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), place_now)
         self._once = tf.function(self._iterate_once, autograph=False).get_concrete_function(specs)
         self._several = tf.function(self._iterate, autograph=False).get_concrete_function(
             specs, tf.TensorSpec((), tf.int64)
@@ -143,10 +143,17 @@ class Worker:
             rollouts: continues the random stream from this rollout on; the next one if None.
         """
         self._carry = None
-        if rollouts is None:
-            self._count.assign_add(1)
-        else:
-            self._count.assign(rollouts)
+        self._count.assign(self._count + 1 if rollouts is None else rollouts)
+
+    def saving(self) -> dict[str, Any]:
+        """Returns where a parked worker stands, as JSON can hold it; see ``place.noted``."""
+        there = place.noted(self.environment, self._carry)
+        return there and there | {"rollouts": int(self._count.numpy())}
+
+    def restored(self, saved: Mapping[str, Any], rollouts: int) -> None:
+        """Puts a worker where it stood; see ``restart`` for when nothing was saved."""
+        self.restart(saved.get("rollouts", rollouts))
+        self._carry = place.returned(self.environment, saved, self._start.structured_outputs)
 
     def scalars(self, outcomes: list[Outcome]) -> dict[str, float]:
         """Returns this worker's scalars for TensorBoard.
@@ -162,8 +169,7 @@ class Worker:
         lags = np.concatenate([outcome.scalars[:, -1] for outcome in outcomes])
         if len(lags):
             scalars[f"{tag}/policy_lag"] = float(lags.mean())
-        mean = self.window.scalars().get("rollout/ep_rew_mean")
-        if mean is not None:
+        if (mean := self.window.scalars().get("rollout/ep_rew_mean")) is not None:
             scalars[f"{tag}/ep_rew_mean"] = mean
         return scalars
 
@@ -185,6 +191,7 @@ class Worker:
                     episodes.append(rows[1].numpy())
             except Exception as caught:  # The main thread handles it.
                 error = caught
+                self._carry = None  # The environment is further.
             outcome = Outcome(
                 self.index,
                 np.concatenate(scalars),
