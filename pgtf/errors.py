@@ -13,6 +13,15 @@ class TrainingError(RuntimeError):
     """A run that could not go on: a crashed environment, a full disk, a loss that is not finite."""
 
 
+def here(path: str | Path) -> Path:
+    """Returns a path as messages name it: relative where it lies in the current folder."""
+    path = Path(path)
+    try:
+        return path.relative_to(Path.cwd()) if path != Path.cwd() else path
+    except (OSError, ValueError):  # The current folder is gone, or the path is not in it.
+        return path
+
+
 def cannot_write(path: Path, error: Exception) -> TrainingError:
     """Returns the error for a failed write; its message gives the free disk space.
 
@@ -24,4 +33,4 @@ def cannot_write(path: Path, error: Exception) -> TrainingError:
     free = shutil.disk_usage(there).free // 2**20
     # TensorFlow puts the operation before and after the reason.
     reason = re.sub(r"^\{\{.*?\}\}\s*| \[Op:\w+\].*$", "", str(error).strip().split("\n")[0])
-    return TrainingError(f"{path} cannot be written to ({free} MiB free): {reason}.")
+    return TrainingError(f"{here(path)} cannot be written to ({free} MiB free): {reason}.")

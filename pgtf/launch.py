@@ -3,6 +3,7 @@
 python -m pgtf.launch --gin_file=a2c.gin
 python -m pgtf.launch --gin_file=a2c.gin --gin_param="ENVIRONMENT = 'Acrobot-v1'"
 python -m pgtf.launch --list=Learner
+python -m pgtf.launch --rerun=runs/a2c/CartPole-v1/seed0-20260101-120000
 """
 
 import shlex
@@ -16,7 +17,7 @@ from absl import flags
 
 from pgtf import command_line, list_parts
 from pgtf.configuration.silence import quick_start
-from pgtf.errors import ConfigurationError
+from pgtf.errors import ConfigurationError, here
 
 
 def run(
@@ -47,6 +48,32 @@ def run(
     return train_files(gin_files, parameters, folder, command, name=name).summary
 
 
+def rerun(original: str, logdir: str | None = None, command: str | None = None) -> dict[str, Any]:
+    """Trains what an earlier run trained, and returns the contents of ``summary.json``.
+
+    Args:
+        original: the folder of that run.
+        logdir: the new run folder; None for the original's name with ``-rerun`` behind it.
+        command: what was typed, for ``command.txt``; None for this call.
+
+    Raises:
+        ConfigurationError: see its message.
+        TrainingError: see its message.
+    """
+    with quick_start():
+        from pgtf.configuration.modules import named_imports
+        from pgtf.running.repeating import repeatable
+        from pgtf.starting import train_files
+
+    run = Path(original).expanduser().absolute()
+    folder = Path(logdir).expanduser().absolute() if logdir else run.with_name(f"{run.name}-rerun")
+    command = command or f"pgtf.launch.rerun({original!r}, {logdir!r})"
+    with named_imports():
+        return train_files(
+            [str(repeatable(run))], [], folder, command, again=logdir is None
+        ).summary
+
+
 def main(arguments: Sequence[str]) -> int:
     """Trains and prints a closing summary; returns 0, or 128 + n when signal n ended the run.
 
@@ -65,9 +92,30 @@ def main(arguments: Sequence[str]) -> int:
     if asked.name is not None and asked.logdir:
         raise ConfigurationError("--logdir names the whole run folder: leave out --name.")
     command = f"python -m pgtf.launch {shlex.join(arguments)}"
+    if asked.rerun is not None:
+        return _rerun(asked, command)
     with command_line.imports_of(asked):
         summary = run(asked.gin_file, asked.gin_param, asked.logdir, asked.name, command)
     print(_closing(summary))
+    return _code(summary)
+
+
+def _rerun(asked: flags.FlagValues, command: str) -> int:
+    if asked["gin_file"].present or asked.gin_param or asked.name is not None:
+        raise ConfigurationError(
+            "--rerun repeats a run as it was: leave out --gin_file, --gin_param and --name, or"
+            f" start another run with --gin_file={asked.rerun}/config.gin."
+        )
+    with command_line.imports_of(asked):
+        summary = rerun(asked.rerun, asked.logdir, command)
+    from pgtf.running.repeating import verdict
+
+    print(_closing(summary))
+    print(verdict(Path(asked.rerun).expanduser().absolute(), summary))
+    return _code(summary)
+
+
+def _code(summary: dict[str, Any]) -> int:
     number = summary["interrupted"]
     return 128 + signal.Signals[number] if number else 0
 
@@ -90,6 +138,13 @@ def _flags() -> flags.FlagValues:
         " bindings.",
         flag_values=values,
     )
+    flags.DEFINE_string(
+        "rerun",
+        None,
+        "Repeat the run in this folder, in a folder of its own: --logdir, or that name with -rerun"
+        " behind it.",
+        flag_values=values,
+    )
     command_line.define_maybe_text(
         values,
         "list",
@@ -100,7 +155,7 @@ def _flags() -> flags.FlagValues:
 
 
 def _closing(summary: dict[str, Any]) -> str:
-    logdir = summary["logdir"]
+    logdir = here(summary["logdir"])
     rate = summary["steps_per_second"]
     speed = f", then {rate:,.0f} steps/s" if rate else ""
     lines = [

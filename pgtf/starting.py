@@ -1,5 +1,6 @@
 """``pgtf.train``: a run from Python, of gin files or of parts made by plain calls."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,7 @@ def train_files(
     command: str,
     source: str = '--gin_param="{}"',
     name: str | None = None,
+    again: bool = False,
     **objects: Any,
 ) -> Run:
     """Trains what gin files describe; both ``pgtf.train`` and the command end up here.
@@ -120,15 +122,19 @@ def train_files(
         command: what was called, for ``command.txt``.
         source: what messages call a parameter.
         name: of the run, or None for that of its further files and bindings.
+        again: whether the one file is another run's ``config.gin``, and ``logdir`` a new folder.
         objects: arguments of the ``train`` of gin, in place of what is bound to them.
     """
+    started_in = Path.cwd()
     with isolated() as built:
         asked = configuration.load(files, parameters, source)
         configuration.call(gin.get_configurable(runtime))
         _seed(configuration.bound("train.seed", 0))
         if name is not None:
             asked = asked.called(name)
-        request = Request(asked, command, logdir, built=built)
+        if again:  # The original has warned of bindings that nothing uses.
+            asked = dataclasses.replace(asked, bindings={})
+        request = Request(asked, command, logdir, again, started_in, built=built)
         return configuration.call(train, request=request, **objects)
 
 
@@ -149,6 +155,7 @@ def _train_parts(
     text = "\n".join(f"train.{key} = {value!r}" for key, value in sorted(settings.items()))
     text = f"# Started from Python, with parts of its own.\n{text}\n"
     asked = Configuration("python", naming.safe(name), text, {})
+    started_in = Path.cwd()
     with isolated() as built:
         _seed(seed)
         make = None if isinstance(trainer, Trainer) else trainer
@@ -156,7 +163,7 @@ def _train_parts(
         if not isinstance(made, Trainer):
             raise ConfigurationError(f"train.trainer must be a pgtf.Trainer, not {made!r}.")
         command = f"pgtf.train(trainer={type(made).__name__}(…))"
-        request = Request(asked, command, logdir, make, built)
+        request = Request(asked, command, logdir, False, started_in, make, built)
         return train(request=request, trainer=made, **settings, **objects)
 
 

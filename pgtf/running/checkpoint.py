@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pgtf.errors import TrainingError, cannot_write
+from pgtf.errors import TrainingError, cannot_write, here
 from pgtf.graph.finite import FiniteCheck, float_variables
-from pgtf.running import policy_files
+from pgtf.running import checkpoint_files, policy_files
 
 _KEPT = 3
 # TensorFlow's errors for files that are missing, torn or hold other variables.
@@ -37,7 +37,7 @@ class Checkpoints:
     """The checkpoints of one run.
 
     A new one is written next to the old ones and counts only when complete, so a full disk or a
-    killed process leaves the last good one intact.
+    killed process leaves the last good one intact. They are found by their own files alone.
 
     Args:
         folder: where they are.
@@ -55,20 +55,19 @@ class Checkpoints:
         self._steps = steps
         self._finite = FiniteCheck(float_variables(trackables))
         self._checkpoint = tf.train.Checkpoint(progress=self._progress, **trackables)
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint, str(folder), max_to_keep=_KEPT, checkpoint_name="step"
-        )
+        self._settled = False
         self.latest: str | None = None
-        self.best_score: float | None = None
-        if (folder / "best" / "score.json").exists():
-            self.best_score = json.loads((folder / "best" / "score.json").read_text())["score"]
+        best = checkpoint_files.best_of(folder)
+        self.best_score = None if best is None else best.score
 
     def broken(self) -> list[str]:
         """Returns the names of variables that hold a number which is not finite."""
         return self._finite.broken()
 
     def restore(self, partial: bool = False) -> dict[str, Any] | None:
-        """Restores the last checkpoint; an older one, with a warning, if that is damaged.
+        """Restores the newest checkpoint; an older one, with a warning, if that is damaged.
+
+        Changes nothing in the folder, which may be one that another process is saving into.
 
         One that holds numbers which are not finite is as good as damaged: nothing follows from it.
 
@@ -81,11 +80,14 @@ class Checkpoints:
         Raises:
             TrainingError: there are checkpoints, and none of them can be read.
         """
-        self._remove_unfinished()
-        damaged = ""
-        for path in reversed(self._manager.checkpoints):
+        self._settled = False
+        damaged, tried = "", set[Path]()
+        # Looks again each time: a run that goes on replaces its checkpoints.
+        while untried := [p for p in checkpoint_files.restorable(self._folder) if p not in tried]:
+            path = untried[0]
+            tried.add(path)
             try:
-                status = self._checkpoint.restore(path)
+                status = self._checkpoint.restore(str(path))
                 if partial:
                     status.assert_existing_objects_matched().expect_partial()
                 else:
@@ -93,11 +95,12 @@ class Checkpoints:
                 if broken := self.broken():
                     raise ValueError(f"{broken[0]} is not finite")
             except _UNREADABLE as error:
-                damaged = damaged or f"{path} cannot be read: {_first_line(error)}"
+                if path.with_name(f"{path.name}.index").exists():
+                    damaged = damaged or f"{here(path)} cannot be read: {_first_line(error)}"
                 continue
             if damaged:
-                print(f"pgtf: warning: {damaged}; using {path} instead.", file=sys.stderr)
-            self.latest = path
+                print(f"pgtf: warning: {damaged}; using {here(path)} instead.", file=sys.stderr)
+            self.latest = str(path)
             return self._progress.values
         if damaged:
             raise TrainingError(f"{damaged}.")
@@ -107,6 +110,8 @@ class Checkpoints:
         self, values: dict[str, Any], policies: Mapping[str, list[np.ndarray]] | None = None
     ) -> str:
         """Saves a checkpoint, unless the last one is of this step, and drops the oldest.
+
+        The first save sets newer ones aside, in ``damaged/``: those that could not be restored.
 
         Args:
             values: saved with it; anything JSON can hold.
@@ -122,22 +127,22 @@ class Checkpoints:
         if self.latest is not None and self.latest.endswith(f"-{step}"):
             return self.latest
         self._progress.values = values
-        weights = policy_files.weights_path(self._folder / f"step-{step}")
         try:
+            if not self._settled:
+                resumed = None if self.latest is None else checkpoint_files.step_of(self._path)
+                checkpoint_files.settle(self._folder, resumed)
+                self._settled = True
+            unfinished = checkpoint_files.unfinished(self._folder, step)
+            self._checkpoint.save_counter.assign_add(1)
+            self._checkpoint.write(str(unfinished))
             if policies is not None:
-                policy_files.write_weights(self._folder / f"step-{step}", policies)
-            path = self._manager.save(checkpoint_number=step)
+                policy_files.write_weights(unfinished, policies)
+            self.latest = str(checkpoint_files.publish(unfinished))
+            checkpoint_files.drop(checkpoint_files.whole(self._folder)[_KEPT:])
         except (tf.errors.OpError, OSError) as error:
-            weights.unlink(missing_ok=True)
-            self._remove_unfinished()
+            checkpoint_files.discard_unfinished(self._folder)
             raise cannot_write(self._folder, error) from error
-        assert path is not None
-        kept = {policy_files.weights_path(Path(each)).name for each in self._manager.checkpoints}
-        for old in self._folder.glob(policy_files.weights_path(Path("step-*")).name):
-            if old.name not in kept:
-                old.unlink()
-        self.latest = path
-        return path
+        return self.latest
 
     def keep_best(self, score: float) -> None:
         """Copies the latest checkpoint to ``best/``, in place of the one there.
@@ -148,9 +153,8 @@ class Checkpoints:
         Raises:
             TrainingError: it cannot be written.
         """
-        assert self.latest is not None
-        name, best = Path(self.latest).name, self._folder / "best"
-        named = {"step": policy_files.step_of(Path(name)), "score": score}
+        name, best = self._path.name, self._folder / "best"
+        named = {"step": checkpoint_files.step_of(self._path), "score": score}
         try:
             best.mkdir(exist_ok=True)
             for file in self._folder.glob(f"{name}.*"):
@@ -166,9 +170,10 @@ class Checkpoints:
             raise cannot_write(best, error) from error
         self.best_score = score
 
-    def _remove_unfinished(self) -> None:
-        for folder in self._folder.glob("*_temp"):
-            shutil.rmtree(folder, ignore_errors=True)
+    @property
+    def _path(self) -> Path:
+        assert self.latest is not None
+        return Path(self.latest)
 
 
 def _first_line(error: Exception) -> str:

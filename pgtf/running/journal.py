@@ -122,8 +122,7 @@ class Journal:
         }
         if len(means) > 1:
             summary["eval_return_mean_of_seeds"] = means
-        self._folder.write_summary(summary)
-        return summary
+        return self._folder.write_summary(summary)
 
     def _describe(self, step: int) -> None:
         """Writes the operative configuration, which gin knows once all parts have run."""

@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from pgtf.environments.halting import Halted
-from pgtf.errors import TrainingError
+from pgtf.errors import TrainingError, here
 from pgtf.policies.numpy_policy import NumpyPolicy
 from pgtf.rollouts.window import EpisodeWindow
 from pgtf.running.callbacks import Callbacks, Snapshot
@@ -19,6 +21,7 @@ from pgtf.running.interruption import Interruption
 from pgtf.running.journal import Journal
 from pgtf.running.pace import Pace
 from pgtf.running.progress import ProgressDisplay
+from pgtf.running.repeating import fingerprint, versions
 from pgtf.running.run_folder import RunFolder
 from pgtf.running.safeguards import Safeguard
 from pgtf.trainers.trainer import Trainer
@@ -96,7 +99,7 @@ class Loop:
         """
         self._interruption = interruption
         verb = f"Resuming at {self._first:,} steps" if self._resumed else "Training"
-        display.say(f"{verb}: {self._folder.path}")
+        display.say(f"{verb}: {here(self._folder.path)}")
         if self._without_schedules:
             display.say(
                 "Schedules over the run have ended, and keep their last values for the added steps;"
@@ -119,6 +122,8 @@ class Loop:
             "compile_seconds": round(self._pace.compile_seconds, 3),
             "steps_per_second": None if rate is None else round(rate, 1),
             "stopped_by": self._callbacks.stopped_by,
+            "policy_sha256": fingerprint(self._policies().values()),
+            "versions": versions(),
         }
         return self._journal.summarise(facts, None if scores else interruption.signal, scores)
 
@@ -210,8 +215,8 @@ class Loop:
         if self._checkpoints.latest is None:
             return "There is no checkpoint yet."
         return (
-            f"The last checkpoint is {self._checkpoints.latest}; to resume from it, run the same"
-            f" command with --logdir={self._folder.path}."
+            f"The last checkpoint is {here(self._checkpoints.latest)}; to resume from it,"
+            f" run the same command with --logdir={here(self._folder.path)}."
         )
 
     def _log(self) -> None:
@@ -275,9 +280,8 @@ class Loop:
             "trainer": self._trainer.saving(),
         }
         self._finiteness.look_at_variables()
-        variables = self._trainer.policy.variables
-        policies = {
-            member: [variable.numpy() for variable in variables]
-            for member in self._trainer.members()
-        }
-        self._checkpoints.save(values, policies)
+        self._checkpoints.save(values, self._policies())
+
+    def _policies(self) -> dict[str, list[np.ndarray]]:
+        trainer = self._trainer
+        return {m: [v.numpy() for v in trainer.policy.variables] for m in trainer.members()}

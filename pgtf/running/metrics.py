@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import io
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.plugins.hparams import api as hparams
 
 from pgtf.errors import cannot_write
+from pgtf.running import curves
 
 
 class MetricsWriter:
@@ -23,7 +22,8 @@ class MetricsWriter:
     Args:
         folder: the run's.
         resumed_at: the step that the run resumes from, or None for a new run; entries after it are
-            cut off, so the curves continue without an overlap.
+            cut off, so the curves continue without an overlap. A new run sets those aside that are
+            there already.
 
     Raises:
         TrainingError: from every method, when writing fails.
@@ -31,11 +31,11 @@ class MetricsWriter:
 
     def __init__(self, folder: Path, resumed_at: int | None = None):
         self._folder = folder
-        self._csv_path = folder / "progress.csv"
-        last_step = -1 if resumed_at is None else resumed_at
+        self._csv_path = folder / curves.TABLE
         with self._writing():
-            _cut_events(folder, last_step)
-            rows = [row for row in _read_csv(self._csv_path) if int(row["step"]) <= last_step]
+            if resumed_at is None:
+                curves.set_aside(folder)
+            rows = [] if resumed_at is None else curves.cut(folder, resumed_at)
             self._columns = list(dict.fromkeys(["step", *itertools.chain(*rows)]))
             self._row = rows.pop() if rows else {}
             self._write_csv(rows)
@@ -101,7 +101,7 @@ class MetricsWriter:
         new = [column for column in self._row if column not in self._columns]
         if new:
             self._columns += new
-            rows = _read_csv(self._csv_path)
+            rows, _ = curves.read_table(self._csv_path)
             self._write_csv([row for row in rows if row["step"] != self._row["step"]])
             return
         with self._csv_path.open("r+", newline="") as file:
@@ -120,36 +120,3 @@ class MetricsWriter:
             if self._row:
                 writer.writerow(self._row)
         os.replace(temporary, self._csv_path)
-
-
-def _read_csv(path: Path) -> list[dict[str, str]]:
-    """Reads the table, leaving out missing values."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        text = file.read()
-    # A run that was killed may have left half a line.
-    table = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1], newline=""))
-    return [{column: x for column, x in row.items() if x} for row in table if row["step"]]
-
-
-def _cut_events(folder: Path, last_step: int) -> None:
-    """Drops the events after a step from every event file of a folder."""
-    for path in folder.glob("events.out.tfevents.*"):
-        kept, cut = [], False
-        try:
-            for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-                if Event.FromString(record).step <= last_step:
-                    kept.append(record)
-                else:
-                    cut = True
-        except tf.errors.DataLossError:
-            cut = True  # The killed run left half a record at the end.
-        if not kept:
-            path.unlink()
-        elif cut:
-            temporary = folder / "events.tmp"  # A name that TensorBoard does not read.
-            with tf.io.TFRecordWriter(str(temporary)) as writer:
-                for record in kept:
-                    writer.write(record)
-            os.replace(temporary, path)

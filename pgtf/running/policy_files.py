@@ -6,6 +6,7 @@ checkpoint ``step-N`` lies ``step-N.policy.npz``, the weights of every member (o
 
 import json
 import os
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,13 +14,20 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 
 from pgtf.errors import ConfigurationError, cannot_write
 from pgtf.policies import acting_graph
 from pgtf.policies.numpy_policy import NumpyPolicy
+from pgtf.running.checkpoint_files import best_of, step_of
 from pgtf.space_description import described, space_of
 
 _WEIGHTS = ".policy.npz"
+# The errors of json, NumPy and TensorFlow for files that are missing, torn or something else.
+_UNREADABLE = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, EOFError),
+    *(zipfile.BadZipFile, tf.errors.OpError, DecodeError),
+)
 
 
 def write_graph(graph: tf.Module, trainer_spaces: tuple[gym.Space, gym.Space], run: Path) -> None:
@@ -88,7 +96,7 @@ def read_policy(run: Path, checkpoint: str | int, member: int) -> NumpyPolicy:
         ConfigurationError: there is no such checkpoint or member, or its weights are not finite.
     """
     path = _weights(run, checkpoint)
-    with _readable(run), np.load(path) as arrays:
+    with _readable(run, path), np.load(path) as arrays:
         members: dict[str, dict[int, np.ndarray]] = {}
         for key in arrays.files:
             name, _, index = key.rpartition("/")
@@ -105,7 +113,7 @@ def read_policy(run: Path, checkpoint: str | int, member: int) -> NumpyPolicy:
             f"{path} holds weights that are not finite: the run has diverged. Load an earlier"
             " checkpoint, by its number of steps."
         )
-    with _readable(run):
+    with _readable(run, run / "policy"):
         text = json.loads((run / "policy" / "spaces.json").read_text())
         return acting_graph.saved_policy(
             run / "policy",
@@ -121,17 +129,20 @@ def holds_policies(run: Path) -> bool:
 
 
 @contextmanager
-def _readable(run: Path) -> Iterator[None]:
+def _readable(run: Path, path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{run} holds a policy that cannot be read: {error}.") from error
+    except _UNREADABLE as error:
+        reason = str(error).split("\n")[0].rstrip(".") or type(error).__name__
+        raise ConfigurationError(
+            f"{run} holds a policy that cannot be read: {path.relative_to(run)}: {reason}."
+        ) from error
 
 
 def _weights(run: Path, checkpoint: str | int) -> Path:
     folder = run / "checkpoints"
     last = sorted(folder.glob(f"step-*{_WEIGHTS}"), key=step_of)
-    best = _best(folder / "best")
+    best = _best(folder)
     if checkpoint == "last" and last:
         return last[-1]
     if checkpoint == "best" and best:
@@ -152,13 +163,6 @@ def _weights(run: Path, checkpoint: str | int) -> Path:
 
 
 def _best(folder: Path) -> list[Path]:
-    if not (folder / "score.json").exists():
-        return []
-    step = json.loads((folder / "score.json").read_text())["step"]
-    path = weights_path(folder / f"step-{step}")
-    return [path] if path.exists() else []
-
-
-def step_of(path: Path) -> int:
-    """The environment steps in the name of a checkpoint's file, ``step-N.…``."""
-    return int(path.name.removeprefix("step-").split(".")[0])
+    best = best_of(folder)
+    path = None if best is None else weights_path(folder / "best" / f"step-{best.step}")
+    return [path] if path is not None and path.exists() else []

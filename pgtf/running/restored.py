@@ -8,9 +8,10 @@ import gin
 from pgtf.configuration import configuration, modules
 from pgtf.configuration.host import check_process
 from pgtf.configuration.runtime import runtime
-from pgtf.errors import ConfigurationError, TrainingError
+from pgtf.errors import ConfigurationError, TrainingError, here
 from pgtf.running.checkpoint import Checkpoints
 from pgtf.running.evaluation import Evaluation
+from pgtf.running.run_folder import configuration_text
 from pgtf.trainers.seeds import SeedsTrainer
 from pgtf.trainers.trainer import Trainer
 
@@ -37,6 +38,8 @@ def restored_trainer(
             parameters do not fit it.
         TrainingError: no checkpoint can be read.
     """
+    # At once: an environment may change the current folder.
+    logdir = logdir.absolute()
     # What a run folder imports runs code of whoever made the folder.
     check_process()
     with modules.named_imports():
@@ -51,15 +54,14 @@ def _restored(
     trains: Callable[[], bool],
 ) -> Trainer:
     config = logdir / "config.gin"
-    if not config.exists():
-        raise ConfigurationError(f"{flag}={logdir} holds no run: there is no config.gin in it.")
+    configuration_text(logdir, flag)
     configuration.load([str(config.resolve()), *files], parameters)
     configuration.call(gin.get_configurable(runtime))
     trainer: Trainer | None = configuration.call(lambda: configuration.bound("train.trainer", None))
     if trainer is None:
         raise ConfigurationError(
-            f"{config} does not bind train.trainer: a run that was started from Python with parts"
-            " of its own is used from Python, by pgtf.load."
+            f"{here(config)} does not bind train.trainer: a run that was started from Python with"
+            " parts of its own is used from Python, by pgtf.load."
         )
     num_seeds = configuration.bound("train.num_seeds", 1)
     if num_seeds > 1:
@@ -78,7 +80,7 @@ def _restored(
             f"The run's weights do not fit what is bound on top of its configuration: {error}"
         ) from error
     if restored is None:
-        raise ConfigurationError(f"{flag}={logdir} holds no checkpoint yet.")
+        raise ConfigurationError(f"{flag}={here(logdir)} holds no checkpoint yet.")
     if whole:
         trainer.restored(restored.get("trainer", {}))
         set_horizon(trainer, restored.get("horizon"))

@@ -13,6 +13,7 @@ from pgtf.configuration.checked import checked
 from pgtf.configuration.configuration import Configuration, bound
 from pgtf.configuration.host import check_process
 from pgtf.configuration.ranges import Count, Seed
+from pgtf.errors import here
 from pgtf.policies.acting_graph import acting_graph, live_policy
 from pgtf.policies.numpy_policy import NumpyPolicy
 from pgtf.running import policy_files
@@ -37,6 +38,8 @@ class Request:
         configuration: what was asked for; a run folder belongs to one configuration.
         command: what was called to ask for it, for ``command.txt``.
         logdir: the run folder; a new one under ``runs`` when None. One with a checkpoint resumes.
+        again: whether it repeats a run: its folder, if there already, gets a number at its end.
+        started_in: the current folder when the run was asked for: an environment may change it.
         make_trainer: makes a trainer for each of several seeds; what ``train.trainer`` is bound to
             when None.
         built: is called once every part is made and has its initial weights.
@@ -45,6 +48,8 @@ class Request:
     configuration: Configuration
     command: str
     logdir: Path | None = None
+    again: bool = False
+    started_in: Path = dataclasses.field(default_factory=Path.cwd)
     make_trainer: Callable[[], Trainer] | None = None
     built: Callable[[], None] = lambda: None
 
@@ -105,8 +110,8 @@ def train(
         trainer = SeedsTrainer(make, num_seeds, total_steps)
     called = Callbacks([*callbacks, IdlenessWarning(trainer)])
     default = default_folder(configuration, trainer.environment.name, seed)
-    folder = RunFolder(request.logdir or default, new=request.logdir is None)
-    folder.check(configuration)
+    path = request.started_in / (request.logdir or default)
+    folder = RunFolder(path, new=request.logdir is None or request.again)
     if evaluation is UNBOUND:
         evaluation = Evaluation()
     elif evaluation is None:
@@ -114,6 +119,8 @@ def train(
     safeguard = safeguard or Safeguard()
     trainer.undoes_updates = safeguard.undoes_updates
     with contextlib.ExitStack() as stack:
+        stack.callback(folder.release)
+        folder.check(configuration)
         display = stack.enter_context(ProgressDisplay(total_steps))
         stack.callback(trainer.close)
         with environment_failures(trainer):
@@ -156,7 +163,8 @@ def _written_policy(trainer: Trainer, folder: RunFolder) -> NumpyPolicy:
         except ValueError as error:
             line = f"{error}".split("\n")[0].rstrip(".")
             print(
-                f"pgtf: warning: {folder.path} will hold no policy that loads by itself: {line}.",
+                f"pgtf: warning: {here(folder.path)} will hold no policy that loads by itself:"
+                f" {line}.",
                 file=sys.stderr,
             )
     return live_policy(graph, policy, *spaces)

@@ -70,6 +70,7 @@ def test_run_ends_well_and_leaves_its_folder(mine: Ended) -> None:
     assert re.fullmatch(r"seed7-my_run-\d{8}-\d{6}", folder.name), "--gin_bindings is --gin_param"
     assert {re.sub(r"tfevents\..*", "tfevents", path.name) for path in folder.iterdir()} == {
         *("config.gin", "operative_config.gin", "command.txt", "progress.csv", "summary.json"),
+        "lock",
         *("checkpoints", "policy", "events.out.tfevents"),
     }
     summary = json.loads((folder / "summary.json").read_text())

@@ -205,7 +205,9 @@ def test_what_a_killed_save_left_is_cleared_away(tmp_path: Path) -> None:
     unfinished.mkdir()
     (unfinished / "part-00000-of-00001.data-00000-of-00001").write_bytes(b"half")
 
-    assert Saved(tmp_path).checkpoints.restore() == {"at": 10}
+    resumed = Saved(tmp_path)
+    assert resumed.checkpoints.restore() == {"at": 10}
+    resumed.save(20)
     assert not unfinished.exists()
 
 

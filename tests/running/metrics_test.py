@@ -173,6 +173,8 @@ def test_run_that_was_killed_before_its_first_checkpoint_starts_anew(tmp_path: P
 
     assert table(tmp_path) == [{"step": "10", "a": "0.0"}]
     assert event_steps(tmp_path, "a") == [10]
+    assert len(table(tmp_path / "earlier" / "1")) == 6, "the curves so far are kept"
+    assert event_steps(tmp_path / "earlier" / "1", "a") == [10, 20, 30, 40, 50, 60]
 
 
 def test_half_a_line_and_half_a_record_are_cut_off(tmp_path: Path) -> None:

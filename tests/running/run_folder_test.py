@@ -140,7 +140,7 @@ def test_summary_is_whole_or_not_there_at_all(
 ) -> None:
     claimed.write_summary({"steps": 1})
 
-    def torn(path: Path, text: str) -> None:
+    def torn(path: Path, text: str, **encoding: str) -> None:
         with path.open("w") as file:
             file.write(text[:3])
         raise OSError(28, "No space left on device")
@@ -149,4 +149,8 @@ def test_summary_is_whole_or_not_there_at_all(
     with pytest.raises(TrainingError, match=r"summary.json cannot be written to \(.* No space"):
         claimed.write_summary({"steps": 2})
 
-    assert json.loads(Path("run/summary.json").read_text()) == {"steps": 1}
+    assert json.loads(Path("run/summary.json").read_text()) == {
+        "steps": 1,
+        "command": COMMAND,
+        "configuration": TEXT,
+    }

@@ -103,7 +103,7 @@ def test_finished_run_leaves_its_whole_story(finished: tuple[Path, dict[str, Any
     (written,) = [name for name in names if "tfevents" in name]
     assert names - {written} == {
         *("config.gin", "operative_config.gin", "command.txt", "progress.csv", "checkpoints"),
-        *("policy", "summary.json"),
+        *("policy", "summary.json", "lock"),
     }
     assert summary == json.loads((logdir / "summary.json").read_text())
     assert summary["seed"] == 5
