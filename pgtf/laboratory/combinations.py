@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import gin
 
 from pgtf.configuration.checked import checked
-from pgtf.configuration.ranges import Probability
+from pgtf.configuration.ranges import Count, Positive, Probability
 from pgtf.errors import ConfigurationError
 from pgtf.learning.baselines import Baseline, Constant, StateValue, TimeDependent
 from pgtf.learning.critics import Critic, VCritic
@@ -126,8 +126,9 @@ def lecture_combinations(
 
 
 @gin.register
+@checked
 def off_policy_combinations(
-    max_ratio: float = 1.0, n: int = 5, clip: float = 0.2
+    max_ratio: Positive = 1.0, n: Count = 5, clip: Positive = 0.2
 ) -> list[Combination]:
     """Ways to use the data of an earlier policy μ, all with the baseline V(s).
 
