@@ -71,7 +71,10 @@ def test_parts_made_by_plain_calls_learn_what_gin_makes_learn(tmp_path: Path) ->
 
     assert curves(plain.logdir) == curves(of_gin.logdir)
     same = plain.summary.keys() - {"logdir", "wall_seconds", "compile_seconds", "steps_per_second"}
-    same -= {"command", "configuration"}  # How they were started differs; what was learned does not.
+    same -= {
+        "command",
+        "configuration",
+    }  # How they were started differs; what was learned does not.
     assert {k: plain.summary[k] for k in same} == {k: of_gin.summary[k] for k in same}
 
 
