@@ -58,7 +58,7 @@ class Compilation:
 
         XLA starts a function once all its inputs are there. TensorFlow inlines it, and each
         operation waits for its own inputs alone: a counter moves although a rollout fails. With
-        XLA the context does nothing, as it would cost 5 % of A2C's speed.
+        XLA the context does nothing.
         """
         if self.enabled:
             return contextlib.nullcontext()

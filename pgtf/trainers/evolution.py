@@ -109,7 +109,7 @@ class EvolutionTrainer(Trainer):
         self._seed = tf.constant(stream(seed))
         # With Gymnasium environments, XLA compiles the code between their steps piece by piece.
         function, whole = self.compilation.function, environment.compiled
-        self._sample = function(self._sampled, not whole)
+        self.sample = function(self._sampled, not whole)
         self._act = function(populations.members_act(policy), not whole)
         self._learn = function(self._learned, not whole)
         self._whole = function(self._one_generation, whole)
@@ -211,7 +211,7 @@ class EvolutionTrainer(Trainer):
 
     def _one_generation(self) -> tuple[Packed, tf.Tensor, tf.Tensor]:
         assert self._groups is not None
-        members, seeds = self._sample()
+        members, seeds = self.sample()
         weights = unflattened(members, self.policy.trainable_variables)
         episodes = populations.play(
             self._groups, self.policy, self._act, weights, seeds, self.max_steps

@@ -130,7 +130,7 @@ class SeedsTrainer(Trainer):
             self.undoes_updates,
         )
         self.updates = self._stack.updates
-        self._windows = [EpisodeWindow() for _ in members]
+        self.windows = [EpisodeWindow() for _ in members]
         carry = tf.function(self._start, autograph=False)()
         self._carry = [tf.Variable(leaf, trainable=False) for leaf in tf.nest.flatten(carry)]
         self._structure = carry
@@ -152,7 +152,7 @@ class SeedsTrainer(Trainer):
         counts = {}
         finished = episodes.numpy()[:n]
         means = []
-        for i, window in enumerate(self._windows):
+        for i, window in enumerate(self.windows):
             window.add(finished[:, i])
             mean = window.scalars().get("rollout/ep_rew_mean")
             if mean is not None:
@@ -203,12 +203,12 @@ class SeedsTrainer(Trainer):
 
     def saving(self) -> dict[str, Any]:
         """Returns the last episodes of each seed."""
-        return {"episodes": [list(window.rows) for window in self._windows]}
+        return {"episodes": [list(window.rows) for window in self.windows]}
 
     def restored(self, saved: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Goes on with the last episodes of each seed."""
         if "episodes" in saved:
-            self._windows = [EpisodeWindow(rows) for rows in saved["episodes"]]
+            self.windows = [EpisodeWindow(rows) for rows in saved["episodes"]]
 
     def _start(self) -> Carry:
         seeds = tf.map_fn(

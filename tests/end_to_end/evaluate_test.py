@@ -14,12 +14,12 @@ import tensorflow as tf
 from PIL import Image
 
 from pgtf import command_line, evaluate
+from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError
 from pgtf.running.film import film
 from pgtf.running.restored import restored_trainer
 from pgtf.trainers.a3c.worker import Worker
-from pgtf.trainers.evolution import EvolutionTrainer
-from pgtf.trainers.synchronous import SynchronousTrainer
+from pgtf.trainers.iteration import Iteration
 from tests.short_runs import TOY, start, train
 
 Command = Callable[..., tuple[int, str, str]]
@@ -173,17 +173,18 @@ def test_environment_without_a_picture_is_refused(tmp_path: Path, evaluated: Com
 
 
 @pytest.mark.parametrize(
-    ("file", "bindings", "trains"),
+    ("file", "bindings", "owner", "trains"),
     [
-        ("a3c.gin", ("AsynchronousTrainer.statistics = 'per_worker'",), Worker.trace),
-        ("a2c.gin", (), SynchronousTrainer._trace),
-        ("es.gin", ("POPULATION = 4",), EvolutionTrainer._made_groups),
+        ("a3c.gin", ("AsynchronousTrainer.statistics = 'per_worker'",), Worker, "trace"),
+        ("a2c.gin", (), Iteration, "traced"),
+        ("es.gin", ("POPULATION = 4",), GymEnvironment, "grouped"),
     ],
 )
 def test_scoring_makes_nothing_that_trains(
     file: str,
     bindings: tuple[str, ...],
-    trains: Callable[..., Any],
+    owner: type,
+    trains: str,
     tmp_path: Path,
     evaluated: Command,
     monkeypatch: pytest.MonkeyPatch,
@@ -196,8 +197,7 @@ def test_scoring_makes_nothing_that_trains(
     def refuse(*args: Any) -> None:
         raise AssertionError("this is for training")
 
-    owner = {Worker.trace: Worker, SynchronousTrainer._trace: SynchronousTrainer}
-    monkeypatch.setattr(owner.get(trains, EvolutionTrainer), trains.__name__, refuse)
+    monkeypatch.setattr(owner, trains, refuse)
     # As the command itself does: one process that evaluates many policies is told of retracing.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     code, out, err = evaluated(f"--logdir={tmp_path}", "--episodes=2")

@@ -173,8 +173,8 @@ def test_counters_and_statistics_are_those_of_fresh_data(compiled: bool) -> None
         reports.append(made.iterate(600))
     steps, updates = int(made.steps.numpy()), int(made.learner.updates.numpy())
     episodes = np.concatenate([report.episodes for report in reports])
-    assert made._buffer is not None
-    assert updates == made._buffer.added
+    assert made.iteration.buffer is not None
+    assert updates == made.iteration.buffer.added
     finished = episodes.sum(axis=0)
     assert finished[0] > 0
     assert finished[1] == finished[2] <= steps < 600 + 15

@@ -124,14 +124,14 @@ def test_the_steps_of_all_members_count(kind: str) -> None:
 def test_members_and_seeds_of_a_generation() -> None:
     for common, streams in (("none", 8), ("pair", 4), ("population", 1)):
         trainer = made(common_random_numbers=common)
-        members, seeds = (x.numpy() for x in trainer._sample())
+        members, seeds = (x.numpy() for x in trainer.sample())
         mean = trainer.search.mean.numpy()
         np.testing.assert_allclose(members[:4] + members[4:], np.tile(2 * mean, (4, 1)), atol=1e-6)
         assert len(np.unique(seeds, axis=0)) == streams
         if common == "pair":
             np.testing.assert_array_equal(seeds[:4], seeds[4:])
         trainer.iterate(NEVER)
-        others, later = (x.numpy() for x in trainer._sample())
+        others, later = (x.numpy() for x in trainer.sample())
         assert not np.any(np.isclose(others - trainer.search.mean.numpy(), members - mean))
         assert not np.any(np.all(seeds == later, axis=1))
 
@@ -188,7 +188,7 @@ def test_another_seed_is_another_run() -> None:
         keras.utils.set_random_seed(0)
         trainer = EvolutionTrainer(Policy(MLP((4,))), CompiledCartPole(1), population=4)
         trainer.build(seed)
-        draws.append([x.numpy() for x in trainer._sample()])
+        draws.append([x.numpy() for x in trainer.sample()])
     (members, seeds), (others, later) = draws
     assert not np.any(np.isclose(members, others, rtol=1e-6))
     assert not np.any(np.all(seeds == later, axis=1))

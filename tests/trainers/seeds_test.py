@@ -177,17 +177,17 @@ def test_checkpoints_hold_every_seed(tmp_path: Path) -> None:
     one.build(0)
     other.build(7)
     one.steps.assign(30)
-    one._windows[1].add(np.array([[2.0, 30.0, 30.0]]))
+    one.windows[1].add(np.array([[2.0, 30.0, 30.0]]))
     path = tf.train.Checkpoint(**one.trackables()).save(str(tmp_path / "step"))
     tf.train.Checkpoint(**other.trackables()).restore(path).assert_consumed()
-    for name in ("_trainable", "_statistics", "_carry"):
-        ours, theirs = getattr(one, name), getattr(other, name)
+    for name in ("trainable", "statistics", "carry"):
+        ours, theirs = one.trackables()[name], other.trackables()[name]
         assert ours
-        for a, b in zip(ours, theirs, strict=True):
-            np.testing.assert_array_equal(a.numpy(), b.numpy())
+        for leaf, a in ours.items():
+            np.testing.assert_array_equal(a.numpy(), theirs[leaf].numpy())
     assert other.steps.numpy() == 30
     other.restored(json.loads(json.dumps(one.saving())))
-    assert [window.scalars() for window in other._windows] == [
+    assert [window.scalars() for window in other.windows] == [
         {},
         {"rollout/ep_rew_mean": 15.0, "rollout/ep_len_mean": 15.0},
     ]

@@ -86,7 +86,7 @@ def test_iterations_are_rollouts_and_updates_taken_in_turn(
         whole.iterate(200)
 
     parts = trainer(GymEnvironment("CartPole-v1", 2), collected, make)
-    learner, carry, metrics = parts.learner, parts._carry, []
+    learner, carry, metrics = parts.learner, parts.carry, []
     collect = tf.function(
         lambda carry, seed: parts.rollout.collect(
             parts.environment, Behaviour(parts.policy.act), carry, seed
@@ -95,7 +95,7 @@ def test_iterations_are_rollouts_and_updates_taken_in_turn(
     )
     before = variables(learner)
     while learner.updates < whole.learner.updates:
-        seed = parts._collector.seed(learner.updates)
+        seed = parts.iteration.collector.seed(learner.updates)
         carry, trajectory, _ = collect(carry, seed)
         metrics.append(learner.update(trajectory, seed)[0])
     assert_close(variables(whole.learner), variables(learner))
@@ -115,7 +115,7 @@ def test_a_gradient_taped_through_the_rollout_is_that_of_the_loss(
 ) -> None:
     steps = 24 * 2 * 3
     taped = trainer(environment(num_envs=24), Rollouts(2), make)
-    assert taped._taped
+    assert taped.iteration.taped
     taped.iterate(steps)
     monkeypatch.setattr(TapedActing, "supports", staticmethod(lambda objective: False))
     plain = trainer(environment(num_envs=24), Rollouts(2), make)
@@ -193,14 +193,14 @@ def test_a_report_names_its_numbers() -> None:
 
 def test_a_resumed_run_plays_new_episodes() -> None:
     made = trainer(GymEnvironment("CartPole-v1", 3), Rollouts(2))
-    first = made._carry.observation.numpy()
+    first = made.carry.observation.numpy()
     made.iterate(20)
     made.restored()
-    again = made._carry.observation.numpy()
+    again = made.carry.observation.numpy()
     assert np.abs(again).max() <= 0.05
     assert not np.any(np.isclose(first, again))
-    np.testing.assert_array_equal(made._carry.time, 0)
-    np.testing.assert_array_equal(made._carry.episode_return, 0)
+    np.testing.assert_array_equal(made.carry.time, 0)
+    np.testing.assert_array_equal(made.carry.episode_return, 0)
 
 
 def test_a_resumed_run_of_compiled_environments_goes_on_bit_for_bit(tmp_path: Path) -> None:

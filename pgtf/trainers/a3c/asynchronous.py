@@ -27,8 +27,9 @@ from pgtf.rollouts.exploration import Exploration
 from pgtf.rollouts.steps import Rollouts
 from pgtf.rollouts.window import EpisodeWindow
 from pgtf.trainers.a3c.crew import Crew
+from pgtf.trainers.a3c.outcome import Outcome, worker_scalars
 from pgtf.trainers.a3c.shared import SharedLearner
-from pgtf.trainers.a3c.worker import Outcome, Worker
+from pgtf.trainers.a3c.worker import Worker
 from pgtf.trainers.recovery import Recovery
 from pgtf.trainers.trainer import ROLLOUT_SECONDS, Report, Trainer
 
@@ -170,7 +171,7 @@ class AsynchronousTrainer(Trainer):
             )
             workers.append(worker)
         self._crew = Crew(workers, outcomes, shared.stop, self._recovery)
-        self._own_optimizers = {f"worker_{i}": x for i, x in enumerate(optimizers) if i}
+        self.own_optimizers = {f"worker_{i}": x for i, x in enumerate(optimizers) if i}
 
     def build_policy(self) -> dict[str, Any]:
         """Makes the learner's variables and no workers; see ``Trainer.build_policy``."""
@@ -238,7 +239,7 @@ class AsynchronousTrainer(Trainer):
         """Returns the learner, the workers' own optimizers and the count of failures."""
         failures = {"failures": self.crew.failures}
         learned = self.environment_statistics()
-        return {"learner": self.learner} | self._own_optimizers | failures | learned
+        return {"learner": self.learner} | self.own_optimizers | failures | learned
 
     def close(self) -> None:
         """Ends all threads and closes all environments."""
@@ -269,7 +270,8 @@ class AsynchronousTrainer(Trainer):
         columns = np.concatenate([outcome.scalars for outcome in outcomes]).T
         rows = {f"train/{name}": column for name, column in zip(names, columns, strict=True)}
         for worker in workers:
-            scalars = worker.scalars([x for x in outcomes if x.worker == worker.index])
+            own = [x for x in outcomes if x.worker == worker.index]
+            scalars = worker_scalars(worker.index, own, worker.window)
             rows |= {tag: np.array([value]) for tag, value in scalars.items()}
         return Report(
             rows,

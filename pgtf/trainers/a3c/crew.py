@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from pgtf.trainers.a3c.worker import Outcome, Worker
+from pgtf.trainers.a3c.outcome import Outcome
+from pgtf.trainers.a3c.worker import Worker
 from pgtf.trainers.recovery import Recovery
 
 _POLL = 0.01  # Seconds between two looks at the clock and at ``stopping``.
@@ -22,6 +23,7 @@ class Crew:
         recovery: rebuilds their environments.
 
     Attributes:
+        outcomes: the ones given.
         stopping: once a signal handler or another thread sets it, the workers park for good after
             their current rollouts.
     """
@@ -35,7 +37,7 @@ class Crew:
     ):
         self.workers = workers
         self.stopping = False
-        self._outcomes = outcomes
+        self.outcomes = outcomes
         self._stop = stop
         self._recovery = recovery
 
@@ -75,7 +77,7 @@ class Crew:
                 self._stop.assign(True)
                 told = True
             try:
-                outcome = self._outcomes.get(timeout=_POLL)
+                outcome = self.outcomes.get(timeout=_POLL)
             except queue.Empty:
                 continue
             outcomes.append(outcome)

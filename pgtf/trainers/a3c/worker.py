@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -24,32 +24,11 @@ from pgtf.rollouts.steps import Rollouts
 from pgtf.rollouts.unroll import Carry
 from pgtf.rollouts.window import EpisodeWindow
 from pgtf.spaces import specification
+from pgtf.trainers.a3c.outcome import Outcome
 from pgtf.trainers.a3c.shared import SharedLearner, Traits, Update
 
 # More would save nothing, and workers without a TensorFlow thread would wait longer.
 _ROLLOUTS_PER_CALL = 8
-
-
-class Outcome(NamedTuple):
-    """The results of a worker from its release until it parked, in K rollouts.
-
-    After an error, the last few rollouts before it are counted in ``steps`` only.
-
-    Attributes:
-        worker: its index.
-        scalars: [K, n], the columns are ``Worker.names``.
-        episodes: [K, 3], see ``Report``.
-        steps: environment steps.
-        seconds: wall time.
-        error: the exception that ended it, or None.
-    """
-
-    worker: int
-    scalars: np.ndarray
-    episodes: np.ndarray
-    steps: int
-    seconds: float
-    error: Exception | None
 
 
 class Worker:
@@ -74,6 +53,9 @@ class Worker:
     Attributes:
         histograms: TensorBoard tag to variable, of the last rollout.
         window: its last episodes.
+        shared: the one given.
+        count: rollouts so far, those that have failed included.
+        steps: environment steps so far.
     """
 
     def __init__(
@@ -100,12 +82,12 @@ class Worker:
             shared.learner.policy.initial_memory(environment.num_envs),
             seed,
         )
-        self._shared = shared
+        self.shared = shared
         self._update = update
         self._level = level
         self._entropy_bonus = entropy_bonus
-        self._count = tf.Variable(0, trainable=False, name="rollouts")
-        self._steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="worker_steps")
+        self.count = tf.Variable(0, trainable=False, name="rollouts")
+        self.steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="worker_steps")
         self._inbox: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._outcomes = outcomes
         self.window = EpisodeWindow()
@@ -143,35 +125,17 @@ class Worker:
             rollouts: continues the random stream from this rollout on; the next one if None.
         """
         self._carry = None
-        self._count.assign(self._count + 1 if rollouts is None else rollouts)
+        self.count.assign(self.count + 1 if rollouts is None else rollouts)
 
     def saving(self) -> dict[str, Any]:
         """Returns where a parked worker stands, as JSON can hold it; see ``place.noted``."""
         there = place.noted(self.environment, self._carry)
-        return there and there | {"rollouts": int(self._count.numpy())}
+        return there and there | {"rollouts": int(self.count.numpy())}
 
     def restored(self, saved: Mapping[str, Any], rollouts: int) -> None:
         """Puts a worker where it stood; see ``restart`` for when nothing was saved."""
         self.restart(saved.get("rollouts", rollouts))
         self._carry = place.returned(self.environment, saved, self._start.structured_outputs)
-
-    def scalars(self, outcomes: list[Outcome]) -> dict[str, float]:
-        """Returns this worker's scalars for TensorBoard.
-
-        Args:
-            outcomes: its own, of one slice of time.
-        """
-        tag = f"worker_{self.index}"
-        for outcome in outcomes:
-            self.window.add(outcome.episodes)
-        seconds = sum(outcome.seconds for outcome in outcomes)
-        scalars = {f"{tag}/steps_per_second": sum(x.steps for x in outcomes) / seconds}
-        lags = np.concatenate([outcome.scalars[:, -1] for outcome in outcomes])
-        if len(lags):
-            scalars[f"{tag}/policy_lag"] = float(lags.mean())
-        if (mean := self.window.scalars().get("rollout/ep_rew_mean")) is not None:
-            scalars[f"{tag}/ep_rew_mean"] = mean
-        return scalars
 
     def end(self) -> None:
         """Ends the thread, which has to be parked or about to."""
@@ -182,7 +146,7 @@ class Worker:
     def _work(self) -> None:
         """The thread's loop: runs on each release until it is told to end."""
         for limit in iter(self._inbox.get, None):
-            began, before = time.perf_counter(), int(self._steps.numpy())
+            began, before = time.perf_counter(), int(self.steps.numpy())
             scalars = [np.zeros((0, len(self.names)), np.float32)]
             episodes, error = [np.zeros((0, 3), np.float32)], None
             try:
@@ -196,7 +160,7 @@ class Worker:
                 self.index,
                 np.concatenate(scalars),
                 np.concatenate(episodes),
-                int(self._steps.numpy()) - before,
+                int(self.steps.numpy()) - before,
                 time.perf_counter() - began,
                 error,
             )
@@ -204,7 +168,7 @@ class Worker:
 
     def _run(self, limit: int) -> Iterator[tuple[Packed, tf.Tensor]]:
         """Calls the graph until the worker has to park."""
-        shared = self._shared
+        shared = self.shared
         if self._carry is None:
             self._carry = self._start()
         bound = tf.convert_to_tensor(np.asarray(limit, np.int64))
@@ -215,15 +179,15 @@ class Worker:
                 return
 
     def _begin(self) -> Carry:
-        return self._collector.start(self._count)
+        return self._collector.start(self.count)
 
     def _decide(self, values: Any, observation: Any, memory: Any, seed: tf.Tensor) -> Decision:
         weights, traits = values
-        return self._shared.act(weights, traits, observation, memory, seed)
+        return self.shared.act(weights, traits, observation, memory, seed)
 
     def _iterate(self, carry: Carry, limit: tf.Tensor) -> tuple[Carry, Packed, tf.Tensor]:
         """Some rollouts and updates: "repeat … until T > T_max", or until it has to park."""
-        shared = self._shared
+        shared = self.shared
 
         def once(carry: Carry, t: tf.Tensor) -> tuple[Carry, Any]:
             del t
@@ -242,12 +206,12 @@ class Worker:
 
     def _iterate_once(self, carry: Carry) -> tuple[Carry, Packed, tf.Tensor]:
         """The body of Algorithm S3's outer loop; its lines are quoted where they are done."""
-        shared, learner = self._shared, self._shared.learner
+        shared, learner = self.shared, self.shared.learner
         # "Reset gradients: dθ ← 0 and dθ_v ← 0": each rollout has a tape of its own.
         # "Synchronize thread-specific parameters θ′ = θ and θ′_v = θ_v"
         values = parameters.snapshot(shared.weights)
         before = tf.identity(learner.updates)
-        seed = self._collector.seed(self._count)
+        seed = self._collector.seed(self.count)
         traits = Traits(tf.constant(self._level), shared.entropy_coefficient(self._entropy_bonus))
         # The whole of θ′ is copied before the first step is taken, the critic's part too.
         with tf.control_dependencies([*values, before]):
@@ -282,11 +246,11 @@ class Worker:
         # step of the rollout at once, so that one that fails in its midst is not counted.
         applied = self._update(experience.gradients, trajectory, experience.targets)
         self.environment.adapt(trajectory)
-        self._steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
+        self.steps.assign_add(tf.cast(tf.reduce_sum(trajectory.mask), tf.int64))
         # A rollout that fails is not counted here: ``restart`` does so.
         names, norms = unpacked(applied)
         with tf.control_dependencies([tf.identity(norms)]):
-            self._count.assign_add(1)
+            self.count.assign_add(1)
         rows = [experience.targets.advantage, *tf.nest.flatten(trajectory.action)]
         for variable, row in zip(self.histograms.values(), rows, strict=True):
             variable.assign(tf.cast(row, tf.float32))

@@ -222,7 +222,7 @@ def test_policy_lag_counts_the_updates_of_others_during_a_rollout() -> None:
     )
     worker = made.crew.workers[0]
     worker.release(1)
-    outcome = made.crew._outcomes.get()
+    outcome = made.crew.outcomes.get()
     np.testing.assert_array_equal(outcome.scalars[:, worker.names.index("policy_lag")], [20.0])
 
 
@@ -298,7 +298,7 @@ def test_statistics_of_the_optimizer_are_shared_or_not(statistics: str) -> None:
     while made.steps < 100:
         for outcome in made.crew.run(NEVER, 0.2):
             counted[outcome.worker] += len(outcome.scalars)
-    optimizers = [learner.optimizer, *made._own_optimizers.values()]
+    optimizers = [learner.optimizer, *made.own_optimizers.values()]
     made.close()
 
     counts = [int(optimizer.iterations.numpy()) for optimizer in optimizers]
@@ -365,7 +365,7 @@ def test_nothing_is_traced_once_the_workers_run(
     environment: Environment, rollout: Any, make: Callable[[], Learner], jit_compile: bool
 ) -> None:
     made = trainer(environment, make(), rollout, jit_compile=jit_compile)  # type: ignore[arg-type]
-    shared = made.crew.workers[0]._shared
+    shared = made.crew.workers[0].shared
     functions = (shared.act, shared.experience)
     traces = [function.traced.experimental_get_tracing_count() for function in functions]
     report = made.iterate(NEVER)
@@ -373,7 +373,7 @@ def test_nothing_is_traced_once_the_workers_run(
     assert [function.traced.experimental_get_tracing_count() for function in functions] == traces
     assert traces[0] == 1
     assert np.all(np.isfinite(list(report.scalars.values())))
-    assert made.steps == sum(worker._steps for worker in made.crew.workers) > 0
+    assert made.steps == sum(worker.steps for worker in made.crew.workers) > 0
     assert report.histograms["train/actions"].shape[1] == environment.num_envs
     made.close()
 
@@ -381,7 +381,7 @@ def test_nothing_is_traced_once_the_workers_run(
 def test_acting_and_differentiating_read_no_variable() -> None:
     """Else XLA would hold locks that other workers' updates wait for."""
     made = trainer(learner=normalized(), entropy_coefficients=(0.1,), jit_compile=True)
-    shared = made.crew.workers[0]._shared
+    shared = made.crew.workers[0].shared
     for function in (shared.act, shared.experience):
         (concrete,) = function.traced._list_all_concrete_functions()
         assert [x for x in concrete.captured_inputs if x.dtype == tf.resource] == []
@@ -461,10 +461,10 @@ def test_restored_workers_use_no_stream_of_a_failed_rollout_again() -> None:
     while made.crew.failures < 3:
         made.iterate(NEVER)
     (worker,) = made.crew.workers
-    unused = int(worker._count.numpy())
+    unused = int(worker.count.numpy())
     assert unused == made.learner.updates + made.crew.failures
     made.restored()
-    assert worker._count >= unused
+    assert worker.count >= unused
     made.close()
 
 
