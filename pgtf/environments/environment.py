@@ -10,11 +10,12 @@ import tensorflow as tf
 
 from pgtf.configuration.unmade import Needs, Unmade
 from pgtf.environments.groups import BlockGroups, Groups, VectorisedGroups
+from pgtf.environments.lifetime import Lifetime
 from pgtf.errors import ConfigurationError
 from pgtf.trajectory import TimeStep, Trajectory
 
 
-class Environment(abc.ABC):
+class Environment(Lifetime, abc.ABC):
     """B copies of one task that reset themselves on the step after an episode's end.
 
     Attributes:
@@ -136,26 +137,3 @@ class Environment(abc.ABC):
             snapshot: of an environment of the same making; not None.
         """
         del snapshot
-
-    @property
-    def failure(self) -> Exception | None:
-        """The exception that the environment's own code raised in the last call, or None."""
-        return None
-
-    def renew(self) -> None:
-        """Rebuilds whatever lives outside TensorFlow, after the environment's code has raised."""
-        return
-
-    def halt(self, grace: float = 0.0) -> None:
-        """Makes steps and resets raise Halted, as the run is to end; called in any thread.
-
-        Compiled environments need not: no call of theirs lasts.
-
-        Args:
-            grace: seconds from now in which rollouts may still come to their end.
-        """
-        del grace
-
-    def close(self) -> None:
-        """Frees resources outside TensorFlow."""
-        return

@@ -5,10 +5,11 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
+from pgtf.environments.lifetime import Lifetime, LifetimeOfAnother
 from pgtf.trajectory import TimeStep
 
 
-class Copies(Protocol):
+class Copies(Lifetime, Protocol):
     """The part of an ``Environment`` that groups are made of."""
 
     num_envs: int
@@ -23,21 +24,8 @@ class Copies(Protocol):
     def step(self, state: Any, action: Any, held: tf.Tensor | None = None) -> tuple[Any, TimeStep]:
         """See ``Environment.step``."""
 
-    @property
-    def failure(self) -> Exception | None:
-        """See ``Environment.failure``."""
 
-    def renew(self) -> None:
-        """See ``Environment.renew``."""
-
-    def halt(self, grace: float = 0.0) -> None:
-        """See ``Environment.halt``."""
-
-    def close(self) -> None:
-        """See ``Environment.close``."""
-
-
-class Groups(abc.ABC):
+class Groups(Lifetime, abc.ABC):
     """The contract of ``Environment`` with a leading axis for the group: [N, E, ...].
 
     Attributes:
@@ -70,23 +58,6 @@ class Groups(abc.ABC):
             The next state and the time step, whose fields are [N, E, ...].
         """
 
-    @property
-    def failure(self) -> Exception | None:
-        """See ``Environment.failure``."""
-        return None
-
-    def renew(self) -> None:
-        """See ``Environment.renew``."""
-        return
-
-    def halt(self, grace: float = 0.0) -> None:
-        """Makes steps and resets raise Halted; see ``Environment.halt``."""
-        del grace
-
-    def close(self) -> None:
-        """Frees resources outside TensorFlow."""
-        return
-
 
 class VectorisedGroups(Groups):
     """Groups of a compiled environment: one of E copies, vectorised over N states.
@@ -107,7 +78,7 @@ class VectorisedGroups(Groups):
         return tf.vectorized_map(lambda each: self._environment.step(*each), (state, action, held))
 
 
-class BlockGroups(Groups):
+class BlockGroups(LifetimeOfAnother, Groups):
     """Groups of an environment that is not compiled: blocks of one with N · E copies.
 
     Args:
@@ -117,6 +88,8 @@ class BlockGroups(Groups):
     Attributes:
         environment: the one given.
     """
+
+    environment: Copies
 
     def __init__(self, environment: Copies, num_groups: int):
         self.environment = environment
@@ -138,20 +111,3 @@ class BlockGroups(Groups):
 
     def _grouped(self, nest: Any) -> Any:
         return tf.nest.map_structure(lambda x: tf.reshape(x, [*self._shape, *x.shape[1:]]), nest)
-
-    @property
-    def failure(self) -> Exception | None:
-        """That of the copies."""
-        return self.environment.failure
-
-    def renew(self) -> None:
-        """Makes the copies anew."""
-        self.environment.renew()
-
-    def halt(self, grace: float = 0.0) -> None:
-        """Halts every copy; see ``Environment.halt``."""
-        self.environment.halt(grace)
-
-    def close(self) -> None:
-        """Closes every copy."""
-        self.environment.close()

@@ -8,11 +8,12 @@ import keras
 import tensorflow as tf
 
 from pgtf.environments.environment import Environment
+from pgtf.environments.lifetime import LifetimeOfAnother
 from pgtf.errors import ConfigurationError
 from pgtf.trajectory import TimeStep, Trajectory
 
 
-class Adapter(Environment):
+class Adapter(LifetimeOfAnother, Environment):
     """Changes what is observed of another environment, and what is learned from.
 
     A subclass overrides some of ``begin``, ``remember``, ``observe``, ``reward`` and ``learn``, and
@@ -34,6 +35,8 @@ class Adapter(Environment):
     Raises:
         ConfigurationError: there is no environment.
     """
+
+    environment: Environment
 
     def __init__(self, environment: Environment | None = None):
         if environment is None:
@@ -168,23 +171,6 @@ class Adapter(Environment):
     def resume(self, snapshot: Any) -> None:
         """Lets the inner environment go on; see ``Environment.resume``."""
         self.environment.resume(snapshot)
-
-    @property
-    def failure(self) -> Exception | None:
-        """That of the inner environment."""
-        return self.environment.failure
-
-    def renew(self) -> None:
-        """Makes the inner environment anew."""
-        self.environment.renew()
-
-    def halt(self, grace: float = 0.0) -> None:
-        """Halts the inner environment."""
-        self.environment.halt(grace)
-
-    def close(self) -> None:
-        """Closes the inner environment."""
-        self.environment.close()
 
 
 def _select(condition: tf.Tensor, yes: Any, no: Any) -> Any:
