@@ -9,6 +9,13 @@ from pgtf.configuration.ranges import Probability as Probability
 from pgtf.configuration.ranges import Range as Range
 from pgtf.configuration.runtime import runtime as runtime
 from pgtf.environments.adapters.adapter import Adapter as Adapter
+from pgtf.environments.adapters.normalized_observation import (
+    NormalizedObservation as NormalizedObservation,
+)
+from pgtf.environments.adapters.normalized_reward import NormalizedReward as NormalizedReward
+from pgtf.environments.adapters.rescaled_action import RescaledAction as RescaledAction
+from pgtf.environments.adapters.stacked_frames import StackedFrames as StackedFrames
+from pgtf.environments.adapters.time_aware import TimeAware as TimeAware
 from pgtf.environments.compiled.acrobot import CompiledAcrobot as CompiledAcrobot
 from pgtf.environments.compiled.cartpole import CompiledCartPole as CompiledCartPole
 from pgtf.environments.compiled.catch import CompiledCatch as CompiledCatch

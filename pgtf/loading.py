@@ -60,8 +60,8 @@ def _remade(run: Path, seed: int) -> NumpyPolicy:
                 break
         else:
             raise ConfigurationError(f"{run} holds no policy with seed={seed}, counted from 0.")
-        policy, environment = trainer.policy, trainer.environment
-        spaces = (environment.observation_space, environment.action_space)
+        policy, core = trainer.core_policy, trainer.environment.core
+        spaces = (core.observation_space, core.action_space)
         graph = acting_graph(policy, *spaces)
         for function in (graph.greedy, graph.sampled, graph.initial_memory):
             function.get_concrete_function()

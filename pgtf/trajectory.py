@@ -18,6 +18,7 @@ class _Row(NamedTuple):
     truncated: tf.Tensor
     mask: tf.Tensor
     score: tf.Tensor
+    notes: Any
 
 
 class TimeStep(_Row):
@@ -33,6 +34,7 @@ class TimeStep(_Row):
         mask: [B] float32; 0 where the row is not a transition (a reset, or a held environment).
         score: [B] float32, the environment's own reward, which episode returns add up; 0 on a
             masked row. The reward itself where it is not given.
+        notes: nest of [B, ...], of what adapters learn from; () where none does.
     """
 
     __slots__ = ()
@@ -45,10 +47,11 @@ class TimeStep(_Row):
         truncated: tf.Tensor,
         mask: tf.Tensor,
         score: tf.Tensor | None = None,
+        notes: Any = (),
     ) -> "TimeStep":
         """Takes the reward for the score unless there is one."""
         own = reward if score is None else score
-        return super().__new__(cls, observation, reward, terminated, truncated, mask, own)
+        return super().__new__(cls, observation, reward, terminated, truncated, mask, own, notes)
 
 
 class Trajectory(NamedTuple):
@@ -66,6 +69,7 @@ class Trajectory(NamedTuple):
         log_prob: [T, B] log μ(a_t | s_t) of the behaviour policy, the one that acted; () unless a
             part asked for it.
         memory: of the policy's network before row 0, a nest of [B, ...]; () without memory.
+        notes: nest of [T, B, ...], of what adapters learn from; () where none does.
     """
 
     observation: Any
@@ -78,6 +82,7 @@ class Trajectory(NamedTuple):
     time: tf.Tensor
     log_prob: Any = ()
     memory: Any = ()
+    notes: Any = ()
 
     @property
     def acted_on(self) -> Any:

@@ -96,9 +96,47 @@ class Environment(Lifetime, abc.ABC):
         """Moves ``variables`` by a trajectory that has been learned from.
 
         Args:
-            trajectory: [T, B], as the learner saw it.
+            trajectory: [T, B], as the learner saw it, with the ``notes`` of the steps.
         """
         del trajectory
+
+    @property
+    def core(self) -> "Environment":
+        """The environment itself, without what adapts it."""
+        return self
+
+    def first_sight(self, observation: Any) -> tuple[Any, Any]:
+        """Returns what an agent sees of ``core`` at the start of an episode.
+
+        This, ``next_sight`` and ``translated`` are for policies that act where there is no
+        environment of pgtf: observations come from elsewhere, and actions go there.
+
+        Args:
+            observation: nest of [N, ...], of the space of ``core``.
+
+        Returns:
+            What is to be remembered until the next step, a nest of [N, ...], and a nest of
+            [N, ...] that ``observation_space`` describes.
+        """
+        return (), observation
+
+    def next_sight(self, memory: Any, action: Any, observation: Any) -> tuple[Any, Any]:
+        """Returns what an agent sees of ``core`` after a step.
+
+        Args:
+            memory: from the step before.
+            action: nest of [N, ...], the last one, as the policy sampled it.
+            observation: nest of [N, ...], of the space of ``core``.
+
+        Returns:
+            As ``first_sight``.
+        """
+        del memory, action
+        return (), observation
+
+    def translated(self, action: Any) -> Any:
+        """Returns what ``core`` is given for an action of the policy, a nest of [N, ...]."""
+        return action
 
     def grouped(self, num_groups: int) -> Groups:
         """Returns N groups of B copies each, for the N members of a population."""

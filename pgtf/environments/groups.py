@@ -1,12 +1,14 @@
 """N groups of E copies of one environment: each member of a population plays in its own group."""
 
 import abc
+from collections.abc import Sequence
 from typing import Any, Protocol
 
+import keras
 import tensorflow as tf
 
 from pgtf.environments.lifetime import Lifetime, LifetimeOfAnother
-from pgtf.trajectory import TimeStep
+from pgtf.trajectory import TimeStep, Trajectory
 
 
 class Copies(Lifetime, Protocol):
@@ -24,14 +26,23 @@ class Copies(Lifetime, Protocol):
     def step(self, state: Any, action: Any, held: tf.Tensor | None = None) -> tuple[Any, TimeStep]:
         """See ``Environment.step``."""
 
+    @property
+    def variables(self) -> Sequence[keras.Variable]:
+        """See ``Environment.variables``."""
+
+    def adapt(self, trajectory: Trajectory) -> None:
+        """See ``Environment.adapt``."""
+
 
 class Groups(Lifetime, abc.ABC):
     """The contract of ``Environment`` with a leading axis for the group: [N, E, ...].
 
     Attributes:
+        environment: what the groups are made of.
         seeds_each: whether groups with equal seeds meet the same episodes.
     """
 
+    environment: Copies
     seeds_each: bool = True
 
     @abc.abstractmethod
@@ -58,6 +69,19 @@ class Groups(Lifetime, abc.ABC):
             The next state and the time step, whose fields are [N, E, ...].
         """
 
+    @property
+    def variables(self) -> Sequence[keras.Variable]:
+        """What the environment has learned of itself, one statistic for all groups."""
+        return self.environment.variables
+
+    def adapt(self, trajectory: Trajectory) -> None:
+        """Moves ``variables``; see ``Environment.adapt``.
+
+        Args:
+            trajectory: [T, B], of steps of any of the copies.
+        """
+        self.environment.adapt(trajectory)
+
 
 class VectorisedGroups(Groups):
     """Groups of a compiled environment: one of E copies, vectorised over N states.
@@ -67,15 +91,15 @@ class VectorisedGroups(Groups):
     """
 
     def __init__(self, environment: Copies):
-        self._environment = environment
+        self.environment = environment
 
     def reset(self, seeds: tf.Tensor) -> tuple[Any, Any]:
         """Starts a new episode in every copy; see ``Groups.reset``."""
-        return tf.vectorized_map(self._environment.reset, seeds)
+        return tf.vectorized_map(self.environment.reset, seeds)
 
     def step(self, state: Any, action: Any, held: tf.Tensor) -> tuple[Any, TimeStep]:
         """Moves every copy by one step; see ``Groups.step``."""
-        return tf.vectorized_map(lambda each: self._environment.step(*each), (state, action, held))
+        return tf.vectorized_map(lambda each: self.environment.step(*each), (state, action, held))
 
 
 class BlockGroups(LifetimeOfAnother, Groups):
@@ -84,9 +108,6 @@ class BlockGroups(LifetimeOfAnother, Groups):
     Args:
         environment: of N · E copies.
         num_groups: N.
-
-    Attributes:
-        environment: the one given.
     """
 
     environment: Copies

@@ -9,6 +9,7 @@ import tensorflow as tf
 from pgtf.environments.groups import Groups
 from pgtf.graph.parameters import substituted
 from pgtf.policies.policy import Policy
+from pgtf.trajectory import TimeStep, Trajectory
 
 
 class PlayedEpisodes(NamedTuple):
@@ -17,7 +18,7 @@ class PlayedEpisodes(NamedTuple):
     Attributes:
         returns: [N, E] float32, undiscounted.
         lengths: [N, E] int32, in steps.
-        statistics: values of the policy's non-trainable variables after all steps.
+        statistics: values of ``running_statistics`` after all steps.
     """
 
     returns: tf.Tensor
@@ -54,6 +55,11 @@ def members_act(policy: Policy) -> MembersAct:
     return act
 
 
+def running_statistics(policy: Policy, groups: Groups) -> list[keras.Variable]:
+    """Returns what steps move by themselves: in the policy's network, and in adapters."""
+    return [*policy.non_trainable_variables, *groups.variables]
+
+
 def play(
     groups: Groups,
     policy: Policy,
@@ -64,8 +70,8 @@ def play(
 ) -> PlayedEpisodes:
     """Plays one episode in every environment.
 
-    Running statistics of the policy's network are frozen meanwhile, so that all members are judged
-    alike; their new values, from the steps of all members, are returned.
+    Running statistics are frozen meanwhile, so that all members are judged alike; their new values,
+    from the steps of all members, are returned.
 
     Args:
         groups: N groups of E environments.
@@ -91,10 +97,14 @@ def play(
     ) -> tuple[Any, ...]:
         action, memory = act(weights, observation, memory, seeds + tf.stack([1 + t, 0]))
         state, step = groups.step(state, action, ~active)
+        statistics = episodes.statistics
+        if statistics:
+            row = _row(observation, action, step, episodes.lengths)
+            statistics = _adapted(policy, groups, statistics, row)
         episodes = PlayedEpisodes(
             episodes.returns + step.score,
             episodes.lengths + tf.cast(step.mask, tf.int32),
-            _adapted(policy, episodes.statistics, observation, step.mask),
+            statistics,
         )
         active &= ~(step.terminated | step.truncated)
         return t + 1, active, state, step.observation, memory, episodes
@@ -102,7 +112,7 @@ def play(
     first = PlayedEpisodes(
         tf.zeros(shape),
         tf.zeros(shape, tf.int32),
-        [tf.convert_to_tensor(variable.value) for variable in policy.non_trainable_variables],
+        [tf.convert_to_tensor(x.value) for x in running_statistics(policy, groups)],
     )
     *_, episodes = tf.while_loop(
         lambda t, active, *rest: tf.reduce_any(active) & (t < max_steps),
@@ -112,15 +122,39 @@ def play(
     return episodes
 
 
+def _row(observation: Any, action: Any, step: TimeStep, time: tf.Tensor) -> Trajectory:
+    """One step of all members, [N, E, ...], as a trajectory of one row, [1, N E, ...]."""
+
+    def together(nest: Any) -> Any:
+        return tf.nest.map_structure(lambda x: tf.reshape(x, [1, -1, *x.shape[2:]]), nest)
+
+    step, action, time = together((step, action, time))
+    observation = tf.nest.map_structure(
+        lambda before, after: tf.concat([before, after], axis=0),
+        together(observation),
+        step.observation,
+    )
+    return Trajectory(
+        observation=observation,
+        action=action,
+        reward=step.reward,
+        score=step.score,
+        terminated=step.terminated,
+        truncated=step.truncated,
+        mask=step.mask,
+        time=time,
+        notes=step.notes,
+    )
+
+
 def _adapted(
-    policy: Policy, statistics: list[tf.Tensor], observation: Any, mask: tf.Tensor
+    policy: Policy, groups: Groups, statistics: list[tf.Tensor], row: Trajectory
 ) -> list[tf.Tensor]:
-    """The network's running statistics after one more row of steps, [N, E]."""
-    variables = policy.non_trainable_variables
-    if not variables:
-        return statistics
+    """The running statistics after one more row of steps."""
+    variables = running_statistics(policy, groups)
     mapping = list(zip(variables, statistics, strict=True))
     with keras.StatelessScope(state_mapping=mapping) as scope:
-        policy.network.adapt(observation, mask)
+        policy.network.adapt(row.acted_on, row.mask)
+        groups.adapt(row)
         now = [scope.get_current_value(variable) for variable in variables]
     return [old if new is None else new for old, new in zip(statistics, now, strict=True)]

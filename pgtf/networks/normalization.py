@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from pgtf.configuration.checked import checked
 from pgtf.configuration.ranges import Positive
+from pgtf.graph.moments import Moments
 
 
 @gin.register
@@ -43,21 +44,14 @@ class RunningNormalization(keras.Layer):
         return tf.clip_by_value(scaled, -self.clip, self.clip)
 
     def adapt(self, features: tf.Tensor, mask: tf.Tensor) -> None:
-        """Adds steps to the statistics (Chan et al. 1983, the pairwise update).
+        """Adds steps to the statistics.
 
         Args:
             features: [T, B, F].
             mask: [T, B]; rows with 0 are left out.
         """
-        weight = mask[..., tf.newaxis]
-        batch_count = tf.reduce_sum(mask)
-        divisor = tf.maximum(batch_count, 1.0)
-        batch_mean = tf.reduce_sum(weight * features, axis=(0, 1)) / divisor
-        squares = tf.reduce_sum(weight * tf.square(features - batch_mean), axis=(0, 1))
-        count, mean, variance = self.count.value, self.mean.value, self.variance.value
-        total = tf.maximum(count + batch_count, 1.0)
-        shift = batch_mean - mean
-        squares += count * variance + tf.square(shift) * count * batch_count / total
-        self.mean.assign(mean + shift * batch_count / total)
-        self.variance.assign(tf.where(count + batch_count > 0, squares / total, variance))
-        self.count.assign(count + batch_count)
+        before = Moments(self.count.value, self.mean.value, self.variance.value)
+        after = before.with_rows(features, mask)
+        self.count.assign(after.count)
+        self.mean.assign(after.mean)
+        self.variance.assign(after.variance)

@@ -4,9 +4,10 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import gymnasium as gym
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -15,11 +16,27 @@ from pgtf.graph.parameters import substituted
 from pgtf.policies.decision import Decision
 from pgtf.policies.harmless import refuse_effects
 from pgtf.policies.numpy_policy import Acting, NumpyPolicy
-from pgtf.policies.policy import Policy
+
+
+class ActsAlone(Protocol):
+    """The part of a ``Policy`` that a graph is made of."""
+
+    @property
+    def variables(self) -> Sequence[keras.Variable]:
+        """All of them, trainable or not."""
+
+    def initial_memory(self, num_envs: int) -> Any:
+        """See ``Policy.initial_memory``."""
+
+    def act(self, observation: Any, memory: Any, seed: tf.Tensor) -> Decision:
+        """See ``Policy.act``."""
+
+    def act_greedily(self, observation: Any, memory: Any, seed: tf.Tensor) -> Decision:
+        """See ``Policy.act_greedily``."""
 
 
 def acting_graph(
-    policy: Policy, observation_space: gym.Space[Any], action_space: gym.Space[Any]
+    policy: ActsAlone, observation_space: gym.Space[Any], action_space: gym.Space[Any]
 ) -> tf.Module:
     """Returns a module with the functions ``greedy``, ``sampled`` and ``initial_memory``.
 
@@ -84,7 +101,7 @@ def save_graph(module: tf.Module, folder: Path) -> None:
 
 def live_policy(
     graph: tf.Module,
-    policy: Policy,
+    policy: ActsAlone,
     observation_space: gym.Space[Any],
     action_space: gym.Space[Any],
 ) -> NumpyPolicy:

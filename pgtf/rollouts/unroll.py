@@ -209,6 +209,7 @@ def assembled(played: Played) -> tuple[Carry, Trajectory, Finished]:
         score=score,
         log_prob=log_prob,
         memory=played.start.memory,
+        notes=step.notes,
     )
     carry = Carry(played.state, played.observation, time[-1], episode_return, played.memory)
     return carry, trajectory, finished

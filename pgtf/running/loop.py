@@ -284,4 +284,4 @@ class Loop:
 
     def _policies(self) -> dict[str, list[np.ndarray]]:
         trainer = self._trainer
-        return {m: [v.numpy() for v in trainer.policy.variables] for m in trainer.members()}
+        return {m: [v.numpy() for v in trainer.core_policy.variables] for m in trainer.members()}

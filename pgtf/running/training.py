@@ -154,8 +154,8 @@ def train(
 
 def _written_policy(trainer: Trainer, folder: RunFolder) -> NumpyPolicy:
     """The policy that is trained, for use from Python; and its graph in the run folder."""
-    policy, environment = trainer.policy, trainer.environment
-    spaces = (environment.observation_space, environment.action_space)
+    policy, core = trainer.core_policy, trainer.environment.core
+    spaces = (core.observation_space, core.action_space)
     graph = acting_graph(policy, *spaces)
     if not policy_files.holds_policies(folder.path):
         try:

@@ -37,7 +37,7 @@ class EvolutionTrainer(Trainer):
     itself has the mean of P. The steps of all members count.
 
     On a compiled environment a generation is one XLA program. Running statistics of the policy's
-    network move once, after each generation, by the steps of all members.
+    network and of adapters move once, after each generation, by the steps of all members.
 
     Args:
         policy: whose trainable parameters are searched for.
@@ -126,7 +126,8 @@ class EvolutionTrainer(Trainer):
         members = 4 * self.population * int(parameters.shape[0])
         require_memory(members, f"EvolutionTrainer.population = {self.population}")
         self.search.build(parameters)
-        return {"search": self.search, "steps": self.steps} | self._statistics()
+        own = {"search": self.search, "steps": self.steps}
+        return own | self._statistics() | self.environment_statistics()
 
     def iterate(self, limit: int) -> Report:
         """Plays and learns from one generation; see ``Trainer.iterate``."""
@@ -141,16 +142,6 @@ class EvolutionTrainer(Trainer):
             histograms["train/sigmas"] = self.search.sigma.numpy()
         rows = train_rows(tf.nest.map_structure(lambda x: x[tf.newaxis], scalars))
         return Report(rows, episodes.numpy(), histograms, self._recovery.counts())
-
-    def warnings(self) -> list[str]:
-        """Returns a sentence where an adapter would have to learn; see ``Trainer.warnings``."""
-        if not self.environment.variables:
-            return []
-        return [
-            f"{type(self.environment).__name__} learns from trajectories, which evolution does not"
-            " collect: its statistics stay as they are. Normalise in the policy's network instead"
-            " (MLP.normalization = @RunningNormalization())."
-        ]
 
     def members(self) -> Iterator[str]:
         """Gives ``policy`` the mean of the search distribution, and yields no name."""
@@ -173,7 +164,7 @@ class EvolutionTrainer(Trainer):
             "method": self.method,
             "steps": self.steps,
             "generation": self.generation,
-        } | self._statistics()
+        } | (self._statistics() | self.environment_statistics())
 
     def _statistics(self) -> dict[str, Any]:
         variables = self.policy.non_trainable_variables
@@ -242,19 +233,19 @@ class EvolutionTrainer(Trainer):
     def _moved(
         self, members: tf.Tensor, episodes: populations.PlayedEpisodes
     ) -> tuple[Packed, tf.Tensor, tf.Tensor]:
+        assert self._groups is not None
+        running = populations.running_statistics(self.policy, self._groups)
         fitness = tf.reduce_mean(episodes.returns, axis=1)
 
         def update() -> Metrics:
             metrics = self.method.update(members, fitness)
-            for variable, now in zip(
-                self.policy.non_trainable_variables, episodes.statistics, strict=True
-            ):
+            for variable, now in zip(running, episodes.statistics, strict=True):
                 variable.assign(now)
             return metrics
 
         if self.undoes_updates:
             learned = float_variables({"search": self.search, "method": self.method})
-            learned |= float_variables(self._statistics())
+            learned |= float_variables(self._statistics() | self.environment_statistics())
             metrics, kept = undone_unless_finite([*learned.values()], update)
             metrics |= {"skipped": 1.0 - tf.cast(kept, tf.float32)}
         else:

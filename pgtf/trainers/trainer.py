@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from pgtf.environments.adapters.core_policy import CorePolicy, core_policy
 from pgtf.environments.environment import Environment
 from pgtf.graph.compilation import Compilation
 from pgtf.graph.packing import Packed, unpacked
@@ -88,6 +89,11 @@ class Trainer(abc.ABC):
         "try a lower learning rate, a smaller Learner.max_gradient_norm or Learner.reward_scale."
     )
     call_seconds: float = math.inf
+
+    @property
+    def core_policy(self) -> Policy | CorePolicy:
+        """The policy for observations and actions of the environment without its adapters."""
+        return core_policy(self.policy, self.environment)
 
     @abc.abstractmethod
     def build(self, seed: int) -> None:

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from gymnasium import spaces
 
+from pgtf.environments.adapters.normalized_observation import NormalizedObservation
 from pgtf.environments.compiled import CompiledCartPole, CompiledPendulum
 from pgtf.environments.environment import Environment
 from pgtf.environments.groups import Groups, VectorisedGroups
@@ -136,6 +137,23 @@ def test_running_statistics_move_by_the_steps_of_all_members() -> None:
     assert float(count) == lengths.sum() == len(seen)
     np.testing.assert_allclose(mean, seen.mean(0), rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(variance, seen.var(0), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["compiled", "gym"])
+def test_adapters_learn_from_the_steps_of_all_members(kind: str) -> None:
+    environment, plain = kinds(kind)
+    plain.close()
+    groups = NormalizedObservation(environment).grouped(N)
+    policy = built(environment)
+    thetas = members(policy)
+    episodes = played(groups, policy, thetas, 500)
+    assert groups.variables[0] == 0.0
+    _, lengths, seen = one_by_one(environment, policy, thetas, 500)
+    count, mean, variance = episodes.statistics
+    assert float(count) == lengths.sum() == len(seen)
+    np.testing.assert_allclose(mean, seen.mean(0), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(variance, seen.var(0), rtol=1e-3, atol=1e-5)
+    groups.close()
 
 
 HEADS: dict[str, tuple[spaces.Space[Any], Any]] = {

@@ -1,8 +1,9 @@
 """The contract of an adapter: an environment round another one, hosted or compiled."""
 
 import copy
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -13,13 +14,28 @@ from pgtf.errors import ConfigurationError
 from pgtf.trajectory import TimeStep, Trajectory
 
 
-class Adapter(LifetimeOfAnother, Environment):
-    """Changes what is observed of another environment, and what is learned from.
+class AdapterState(NamedTuple):
+    """Where an adapter stands.
 
-    A subclass overrides some of ``begin``, ``remember``, ``observe``, ``reward`` and ``learn``, and
-    sets ``observation_space`` in its constructor where it changes that. It may also change actions
-    or ends in its own ``step``. All of that is TensorFlow, so that a compiled environment stays
-    compiled, and works on every copy at once. ``score`` passes through untouched.
+    Attributes:
+        inner: the state of the environment that is adapted.
+        memory: the adapter's own, a nest of [B, ...].
+        observation: nest of [B, ...], the last one, as the inner environment shows it.
+    """
+
+    inner: Any
+    memory: Any
+    observation: Any
+
+
+class Adapter(LifetimeOfAnother, Environment):
+    """Changes what is observed of another environment, what it is told, and what is learned from.
+
+    A subclass overrides some of ``begin``, ``remember``, ``observe``, ``translate``, ``reward``,
+    ``note`` and ``learn``, and sets ``observation_space`` or ``action_space`` in its constructor
+    where it changes that. It may also change ends in its own ``step``. All of that is TensorFlow,
+    so that a compiled environment stays compiled, and works on every copy at once. ``score`` passes
+    through untouched.
 
     Adapters nest: the inner one comes first.
 
@@ -91,6 +107,14 @@ class Adapter(LifetimeOfAnother, Environment):
         del memory
         return observation
 
+    def translate(self, action: Any) -> Any:
+        """Returns what the inner environment is given for an action, a nest of [B, ...].
+
+        Args:
+            action: nest of [B, ...], as the policy sampled it, within bounds or not.
+        """
+        return action
+
     def reward(self, memory: Any, step: TimeStep) -> tf.Tensor:
         """Returns what is learned from, [B] float32; masked rows get 0 by themselves.
 
@@ -101,33 +125,51 @@ class Adapter(LifetimeOfAnother, Environment):
         del memory
         return step.reward
 
+    def note(self, memory: Any, observation: Any, step: TimeStep) -> Any:
+        """Returns what ``learn`` has to see of a step, a nest of [B, ...]; () for nothing more.
+
+        Args:
+            memory: the step included.
+            observation: nest of [B, ...], the one that was acted on.
+            step: as the inner environment returned it.
+        """
+        del memory, observation, step
+        return ()
+
     def learn(self, trajectory: Trajectory) -> None:
         """Moves ``statistics``; is not called where they are frozen.
 
         Args:
             trajectory: [T, B], as the learner saw it: all adapters have changed its observations
-                and rewards; ``score`` is the environment's own. Rows whose mask is 0 do not count.
+                and rewards; ``score`` is the environment's own and ``notes`` are what this adapter
+                noted. Rows whose mask is 0 do not count.
         """
         del trajectory
 
-    def reset(self, seed: tf.Tensor) -> tuple[Any, Any]:
+    def reset(self, seed: tf.Tensor) -> tuple[AdapterState, Any]:
         """Starts every copy afresh; see ``Environment.reset``."""
         state, observation = self.environment.reset(seed)
         memory = self.begin(observation)
-        return (state, memory), self.observe(memory, observation)
+        return AdapterState(state, memory, observation), self.observe(memory, observation)
 
-    def step(self, state: Any, action: Any, held: tf.Tensor | None = None) -> tuple[Any, TimeStep]:
+    def step(
+        self, state: AdapterState, action: Any, held: tf.Tensor | None = None
+    ) -> tuple[AdapterState, TimeStep]:
         """Moves every copy by one step; see ``Environment.step``."""
-        state, before = state
-        state, step = self.environment.step(state, action, held)
+        inner, before, acted_on = state
+        inner, step = self.environment.step(inner, self.translate(action), held)
         moved = step.mask > 0
         memory = _select(moved, self.remember(before, action, step), self.begin(step.observation))
         if held is not None:
             memory = _select(held, before, memory)
+        state = AdapterState(inner, memory, step.observation)
+        note = self.note(memory, acted_on, step)
         reward = self.reward(memory, step)
         if reward is not step.reward:
             step = step._replace(reward=tf.where(moved, reward, 0.0))
-        return (state, memory), step._replace(observation=self.observe(memory, step.observation))
+        if tf.nest.flatten((step.notes, note)):
+            step = step._replace(notes=(step.notes, note))
+        return state, step._replace(observation=self.observe(memory, step.observation))
 
     @property
     def variables(self) -> Sequence[keras.Variable]:
@@ -137,8 +179,37 @@ class Adapter(LifetimeOfAnother, Environment):
     def adapt(self, trajectory: Trajectory) -> None:
         """Moves the statistics, unless frozen; see ``Environment.adapt``."""
         if not self.frozen:
-            self.environment.adapt(trajectory)
-            self.learn(trajectory)
+            inner, own = trajectory.notes or ((), ())
+            self.environment.adapt(trajectory._replace(notes=inner))
+            self.learn(trajectory._replace(notes=own))
+
+    @property
+    def core(self) -> Environment:
+        """The environment inside all adapters."""
+        return self.environment.core
+
+    def first_sight(self, observation: Any) -> tuple[Any, Any]:
+        """Returns what an agent sees first of an episode; see ``Environment.first_sight``."""
+        inner, observation = self.environment.first_sight(observation)
+        memory = self.begin(observation) if self._shows else ()
+        return (inner, memory), self.observe(memory, observation)
+
+    def next_sight(self, memory: Any, action: Any, observation: Any) -> tuple[Any, Any]:
+        """Returns what an agent sees after a step; see ``Environment.next_sight``."""
+        inner, own = memory
+        inner, observation = self.environment.next_sight(inner, self.translate(action), observation)
+        if self._shows:
+            own = self.remember(own, action, _seen(observation))
+        return (inner, own), self.observe(own, observation)
+
+    @property
+    def _shows(self) -> bool:
+        """Whether it changes observations; else its memory is of no use to one who only looks."""
+        return type(self).observe is not Adapter.observe
+
+    def translated(self, action: Any) -> Any:
+        """Returns what ``core`` is given for an action; see ``Environment.translated``."""
+        return self.environment.translated(self.translate(action))
 
     def replicate(self, num_envs: int, frozen: bool = False) -> "Adapter":
         """Returns the adapter round a replica; the statistics are shared."""
@@ -171,6 +242,13 @@ class Adapter(LifetimeOfAnother, Environment):
     def resume(self, snapshot: Any) -> None:
         """Lets the inner environment go on; see ``Environment.resume``."""
         self.environment.resume(snapshot)
+
+
+def _seen(observation: Any) -> TimeStep:
+    """A step of which nothing is known but the observation."""
+    copies = tf.shape(tf.nest.flatten(observation)[0])[:1]
+    no = tf.zeros(copies, tf.bool)
+    return TimeStep(observation, tf.fill(copies, math.nan), no, no, tf.ones(copies))
 
 
 def _select(condition: tf.Tensor, yes: Any, no: Any) -> Any:

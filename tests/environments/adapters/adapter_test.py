@@ -16,10 +16,9 @@ from pgtf.policies.decision import Decision
 from pgtf.rollouts.episodes import Episodes
 from pgtf.rollouts.unroll import Behaviour, start, unroll
 from pgtf.trajectory import Trajectory
+from tests.environments.adapters.tasks import SEED, task
 from tests.extensions.my_adapter import RewardScale
 
-SEED = tf.constant([5, 6])
-LIMIT = 6
 KINDS = pytest.mark.parametrize("kind", ["hosted", "compiled"])
 
 
@@ -38,22 +37,6 @@ class Clock(Adapter):
 
     def observe(self, memory: Any, observation: Any) -> Any:
         return memory[:, tf.newaxis]
-
-
-def task(kind: str, num_envs: int = 4) -> Environment:
-    """Short episodes whose rewards differ."""
-    if kind == "compiled":
-        return Costly(num_envs, time_limit=LIMIT)
-    toy = "tests.toy_environments:Counting-v0"
-    return GymEnvironment(toy, num_envs, {"max_length": LIMIT}, vectorization="loop")
-
-
-class Costly(CompiledMountainCar):
-    """Costs the position, so that rewards differ."""
-
-    def transition(self, physics: Any, action: tf.Tensor, noise: Any) -> Any:
-        physics, _, terminated = super().transition(physics, action, noise)
-        return physics, physics[0], terminated
 
 
 def act(observation: Any, memory: Any, seed: tf.Tensor) -> Decision:
