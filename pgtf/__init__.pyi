@@ -100,6 +100,7 @@ from pgtf.policies.numpy_policy import NumpyPolicy as NumpyPolicy
 from pgtf.policies.output import Output as Output
 from pgtf.policies.policy import Policy as Policy
 from pgtf.policies.softmax import Softmax as Softmax
+from pgtf.policies.state_dependent_noise import StateDependentNoise as StateDependentNoise
 from pgtf.policies.tanh_gaussian import TanhGaussian as TanhGaussian
 from pgtf.rollouts.episodes import Episodes as Episodes
 from pgtf.rollouts.exploration import EpsilonMixture as EpsilonMixture

@@ -41,7 +41,8 @@ class TapedActing:
         """Samples an action, as ``Policy.act`` does."""
         features = self._objective.policy.network.features(observation)
         distribution = self._objective.policy.distribution_of(features)
-        action = tf.nest.map_structure(tf.stop_gradient, distribution.sample(seed=seed))
+        action, memory = self._objective.policy.sampled(distribution, memory, seed)
+        action, memory = tf.nest.map_structure(tf.stop_gradient, (action, memory))
         log_prob = distribution.log_prob(action)
         self._log_probs.append(log_prob)
         self._entropies.append(distribution.entropy())

@@ -9,6 +9,7 @@ from pgtf.policies.joint import Joint
 from pgtf.policies.multi_softmax import MultiSoftmax
 from pgtf.policies.policy import Policy
 from pgtf.policies.softmax import Softmax
+from pgtf.policies.state_dependent_noise import StateDependentNoise
 from pgtf.policies.tanh_gaussian import TanhGaussian
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "MultiSoftmax",
     "Policy",
     "Softmax",
+    "StateDependentNoise",
     "TanhGaussian",
     "default_head",
 ]

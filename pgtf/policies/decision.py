@@ -16,12 +16,29 @@ class Decision(NamedTuple):
     Attributes:
         action: nest of [B, ...], as sampled.
         log_prob: [B] log μ(a | s) under the policy that acted; () unless asked for.
-        memory: nest of [B, ...] of the network, for the next step; () without memory.
+        memory: nest of [B, ...] of the policy, for the next step; () without memory.
     """
 
     action: Any
     log_prob: Any = ()
     memory: Any = ()
+
+
+class ActorMemory(NamedTuple):
+    """The memory of a policy whose head remembers; of others it is the network's alone.
+
+    Attributes:
+        network: nest of [B, ...], () without memory.
+        head: nest of [B, ...].
+    """
+
+    network: Any
+    head: Any
+
+
+def network_memory(memory: Any) -> Any:
+    """Returns the network's part of a policy's memory, all that learning has to know of it."""
+    return memory.network if isinstance(memory, ActorMemory) else memory
 
 
 class Actor:
@@ -67,8 +84,11 @@ class Actor:
         return distribution.log_prob(batch.action), distribution.entropy()
 
     def initial_memory(self, num_envs: int) -> Any:
-        """Returns the network's memory at the start of B episodes, a nest of [B, ...]."""
-        return self.network.initial_memory(num_envs)
+        """Returns the policy's memory at the start of B episodes, a nest of [B, ...]."""
+        network = self.network.initial_memory(num_envs)
+        if not self.head.remembers:
+            return network
+        return ActorMemory(network, self.head.initial_memory(num_envs))
 
     def act(
         self, observation: Any, memory: Any, seed: tf.Tensor, with_log_prob: bool = False
@@ -81,14 +101,35 @@ class Actor:
             seed: int32 [2].
             with_log_prob: whether the decision holds log μ(a | s).
         """
-        features, memory = self.network.step(observation, memory)
+        features, remembered = self.network.step(observation, network_memory(memory))
         distribution = self.distribution_of(features)
-        action = distribution.sample(seed=seed)
+        action, memory = self.sampled(distribution, memory, seed)
         log_prob = distribution.log_prob(action) if with_log_prob else ()
-        return Decision(action, log_prob, memory)
+        return Decision(action, log_prob, _with_network(memory, remembered))
+
+    def sampled(self, distribution: Any, memory: Any, seed: tf.Tensor) -> tuple[Any, Any]:
+        """Samples an action of each of B environments, by what the head remembers.
+
+        Args:
+            distribution: of batch shape [B].
+            memory: the policy's.
+            seed: int32 [2].
+
+        Returns:
+            The action, and the memory with the head's part as it is now.
+        """
+        if not self.head.remembers:
+            return distribution.sample(seed=seed), memory
+        action, head = self.head.sample(distribution, memory.head, seed)
+        return action, memory._replace(head=head)
 
     def act_greedily(self, observation: Any, memory: Any, seed: tf.Tensor) -> Decision:
         """Returns the mode of π(· | s); ``seed`` is not used. Arguments as for ``act``."""
         del seed
-        features, memory = self.network.step(observation, memory)
-        return Decision(self.distribution_of(features).mode(), (), memory)
+        features, remembered = self.network.step(observation, network_memory(memory))
+        mode = self.distribution_of(features).mode()
+        return Decision(mode, (), _with_network(memory, remembered))
+
+
+def _with_network(memory: Any, network: Any) -> Any:
+    return memory._replace(network=network) if isinstance(memory, ActorMemory) else network

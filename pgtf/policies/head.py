@@ -22,11 +22,13 @@ class Head(keras.Layer):
         has_score: whether ``log_prob`` can be differentiated, so that a score-function loss works.
         enumerates: whether ``log_probabilities`` lists the probability of every action.
         has_scale: whether ``scaled`` can widen and narrow the distribution.
+        remembers: whether ``sample`` goes by what it drew before, within an episode.
     """
 
     has_score: bool = True
     enumerates: bool = False
     has_scale: bool = False
+    remembers: bool = False
 
     def __init_subclass__(cls, serves: type[gym.Space[Any]] | None = None, **kwargs: Any) -> None:
         """Registers the class as the default head of the spaces it ``serves``."""
@@ -58,6 +60,29 @@ class Head(keras.Layer):
             ``mode``) whose batch shape is the leading shape of ``features``.
         """
         raise NotImplementedError
+
+    def initial_memory(self, num_envs: int) -> Any:
+        """Returns what ``sample`` remembers at the start of B episodes.
+
+        Returns:
+            A nest of [B, ...], the same in every row; () for a head without memory.
+        """
+        del num_envs
+        return ()
+
+    def sample(self, distribution: Any, memory: Any, seed: tf.Tensor) -> tuple[Any, Any]:
+        """Samples an action of each of B environments.
+
+        Args:
+            distribution: of batch shape [B], what ``distribution`` returned, or one made of it by
+                an exploration.
+            memory: from the step before.
+            seed: int32 [2].
+
+        Returns:
+            The action, a nest of [B, ...], and the memory for the next step.
+        """
+        return distribution.sample(seed=seed), memory
 
     def log_probabilities(self, distribution: Any) -> tf.Tensor:
         """Returns log π(b | s) of every action b of a Discrete space, [..., n].

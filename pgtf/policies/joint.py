@@ -28,7 +28,8 @@ class Product:
         self.parts = tuple(parts)
         self.keys = keys
 
-    def _join(self, values: Sequence[Any]) -> Any:
+    def joined(self, values: Sequence[Any]) -> Any:
+        """Returns the action that consists of a value for each part."""
         return tuple(values) if self.keys is None else dict(zip(self.keys, values, strict=True))
 
     def _sum(self, function: Callable[[int, Any], tf.Tensor]) -> tf.Tensor:
@@ -37,13 +38,13 @@ class Product:
     def sample(self, sample_shape: Any = (), seed: Any = None) -> Any:
         """Returns a sample of every part, a nest of [*sample_shape, ..., *shape]."""
         seeds = tfp.random.split_seed(seed, len(self.parts))
-        return self._join(
+        return self.joined(
             [p.sample(sample_shape, seed=s) for p, s in zip(self.parts, seeds, strict=True)]
         )
 
     def mode(self) -> Any:
         """Returns the mode of every part."""
-        return self._join([part.mode() for part in self.parts])
+        return self.joined([part.mode() for part in self.parts])
 
     def log_prob(self, action: Any) -> tf.Tensor:
         """Returns the sum of the parts' log-probs, [...]."""
@@ -60,6 +61,7 @@ class Joint(Head):
 
     Attributes:
         has_score: whether every part has one, known after ``build``.
+        remembers: whether any part does, known after ``build``.
 
     Args:
         heads: for a Dict space the heads of some of its keys, for a Tuple space a head or None for
@@ -90,10 +92,22 @@ class Joint(Head):
         for head, (_, space) in zip(self.heads, named, strict=True):
             head.build(num_features, space)
         self.has_score = all(head.has_score for head in self.heads)
+        self.remembers = any(head.remembers for head in self.heads)
 
     def distribution(self, features: tf.Tensor) -> Product:
         """Returns the distribution over actions, a nest of [..., *shape], for features [..., F]."""
         return Product([head.distribution(features) for head in self.heads], self.keys)
+
+    def initial_memory(self, num_envs: int) -> tuple[Any, ...]:
+        """Returns that of every part."""
+        return tuple(head.initial_memory(num_envs) for head in self.heads)
+
+    def sample(self, distribution: Any, memory: Any, seed: tf.Tensor) -> tuple[Any, Any]:
+        """Samples every part by what its head remembers."""
+        seeds = tfp.random.split_seed(seed, len(self.heads))
+        parts = zip(self.heads, distribution.parts, memory, seeds, strict=True)
+        actions, memories = zip(*(head.sample(*part) for head, *part in parts), strict=True)
+        return distribution.joined(actions), memories
 
 
 # Not through gin: the parts of a bound ``Joint`` would take its ``heads`` for their own.

@@ -10,7 +10,7 @@ from pgtf.configuration.machine import require_memory
 from pgtf.environments.environment import Environment
 from pgtf.environments.sizes import element_bytes
 from pgtf.graph.scan import scan, scan_rows, stacked
-from pgtf.policies.decision import Actor, Decision
+from pgtf.policies.decision import Actor, Decision, network_memory
 from pgtf.trajectory import TimeStep, Trajectory
 
 # Maps an observation, the network's memory and a seed to a decision.
@@ -49,7 +49,7 @@ class Carry(NamedTuple):
         observation: nest of [B, ...], the one to act on next.
         time: [B] int32, steps since the start of the episode.
         episode_return: [B] float32, sum of the scores since the start of the episode.
-        memory: of the policy's network, a nest of [B, ...]; () without memory.
+        memory: of the policy, a nest of [B, ...]; () without memory.
     """
 
     state: Any
@@ -79,7 +79,7 @@ def start(environment: Environment, seed: tf.Tensor, memory: Any = ()) -> Carry:
     Args:
         environment: B environments.
         seed: int32 [2].
-        memory: of the policy's network at the start, a nest of [B, ...].
+        memory: of the policy at the start, a nest of [B, ...].
     """
     state, observation = environment.reset(seed)
     return Carry(
@@ -101,7 +101,7 @@ class Played(NamedTuple):
         start: the carry before the rollout.
         state: the environment's own state now.
         observation: nest of [B, ...], the one to act on next.
-        memory: of the policy's network now.
+        memory: of the policy now.
         rows: observation, action, log-prob (or ()) and ``slim`` step; each [T, B, ...], or a list
             of T such rows.
     """
@@ -208,7 +208,7 @@ def assembled(played: Played) -> tuple[Carry, Trajectory, Finished]:
         time=time[:-1],
         score=score,
         log_prob=log_prob,
-        memory=played.start.memory,
+        memory=network_memory(played.start.memory),
         notes=step.notes,
     )
     carry = Carry(played.state, played.observation, time[-1], episode_return, played.memory)

@@ -126,8 +126,9 @@ class Iteration:
         learner = self._learner
         with tf.GradientTape() as tape:
             acting = TapedActing(learner.objective)
+            initial = learner.policy.initial_memory(self._environment.num_envs)
             carry, trajectory, finished = self._rollout.collect(
-                self._environment, Behaviour(acting), carry, seed
+                self._environment, Behaviour(acting, initial), carry, seed
             )
             forward = acting.forward_pass(carry.observation)
             loss = learner.objective.whole_loss(trajectory, seed, forward)

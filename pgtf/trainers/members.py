@@ -179,7 +179,9 @@ class StackedLearner:
             tape.watch([variable.value for variable in learner.trainable_variables])
             taped = TapedActing.supports(objective) and not learner.uses_behaviour
             acting = TapedActing(objective) if taped else None
-            behaviour = Behaviour(acting) if acting else self._behaviour()
+            behaviour = self._behaviour()
+            if acting is not None:
+                behaviour = behaviour._replace(act=acting)
             # Otherwise the gradient would also flow through how actions are sampled.
             with contextlib.nullcontext() if taped else tape.stop_recording():
                 carry, fresh, finished = self._rollout.collect(
