@@ -77,6 +77,7 @@ from pgtf.learning.surrogates import ClippedSurrogate as ClippedSurrogate
 from pgtf.learning.surrogates import ImportanceWeighted as ImportanceWeighted
 from pgtf.learning.surrogates import ScoreFunction as ScoreFunction
 from pgtf.learning.surrogates import Surrogate as Surrogate
+from pgtf.learning.target_normalization import TargetNormalization as TargetNormalization
 from pgtf.learning.targets import Batch as Batch
 from pgtf.learning.targets import Targets as Targets
 from pgtf.loading import load_policy

@@ -13,6 +13,7 @@ from pgtf.configuration.ranges import Count, ProbabilityBelowOne
 from pgtf.errors import ConfigurationError
 from pgtf.learning.critics import Critic, Estimates, VCritic
 from pgtf.learning.fitting import JointLoss, Regression
+from pgtf.learning.target_normalization import TargetNormalization
 from pgtf.learning.targets import Batch
 from pgtf.losses import mean_over_steps
 from pgtf.networks.network import Network
@@ -164,6 +165,7 @@ class StateValue(Baseline):
             ``VCritic``'s, which makes G - V the advantage of A2C, or the ``QCritic``'s mean over
             actions, as in ``ExpectedQ``.
         fit: how its own network is fitted to the returns; ``JointLoss`` when unbound.
+        normalization: gives its own network's outputs the returns' units; None for none.
     """
 
     @checked
@@ -171,15 +173,17 @@ class StateValue(Baseline):
         self,
         network: Network | keras.Model | None = None,
         fit: JointLoss | Regression | None = None,
+        normalization: TargetNormalization | None = None,
     ):
         super().__init__()
         self.critic: Critic | None = None
-        if network is None and fit is not None:
-            raise ConfigurationError(
-                "StateValue.fit is for StateValue's own network, and there is none: bind"
-                " StateValue.network = @MLP(), or VCritic.fit for the one it shares."
-            )
-        self.regressor = None if network is None else VCritic(network, fit)
+        for name, bound in (("fit", fit), ("normalization", normalization)):
+            if network is None and bound is not None:
+                raise ConfigurationError(
+                    f"StateValue.{name} is for StateValue's own network, and there is none: bind"
+                    f" StateValue.network = @MLP(), or VCritic.{name} for the one it shares."
+                )
+        self.regressor = None if network is None else VCritic(network, fit, normalization)
 
     def build(
         self, observation_space: gym.Space, action_space: gym.Space, critic: Critic | None

@@ -13,6 +13,7 @@ from pgtf.configuration.checked import checked
 from pgtf.configuration.ranges import Count
 from pgtf.errors import ConfigurationError
 from pgtf.learning.fitting import JointLoss, Regression
+from pgtf.learning.target_normalization import TargetNormalization
 from pgtf.learning.targets import Batch
 from pgtf.networks.keras_model import as_network
 from pgtf.networks.mlp import MLP
@@ -45,6 +46,7 @@ class Critic(keras.Layer):
     Args:
         network: maps inputs to features, a Keras model for one; an ``MLP`` when unbound.
         fit: ``JointLoss`` with the policy (the default) or a separate ``Regression``.
+        normalization: gives the outputs the returns' own units; None for outputs that are values.
     """
 
     values_actions: bool = False
@@ -54,10 +56,12 @@ class Critic(keras.Layer):
         self,
         network: Network | keras.Model | None = None,
         fit: JointLoss | Regression | None = None,
+        normalization: TargetNormalization | None = None,
     ):
         super().__init__()
         self.network = MLP() if network is None else as_network(network)
         self.fit = fit or JointLoss()
+        self.normalization = normalization
 
     @abc.abstractmethod
     def build(self, observation_space: gym.Space, action_space: gym.Space) -> None:
@@ -103,6 +107,20 @@ class Critic(keras.Layer):
     def adapt(self, trajectory: Trajectory, mask: tf.Tensor) -> None:
         """Moves running statistics of the network's input."""
 
+    def normalized(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns values or returns in the units in which they are fitted, [...]."""
+        return values if self.normalization is None else self.normalization.normalized(values)
+
+    def observe(self, returns: tf.Tensor, mask: tf.Tensor) -> None:
+        """Moves running statistics of the returns after an update; both are [T, B]."""
+        if self.normalization is not None:
+            self.normalization.adapt(returns, mask, self.output_layer)
+
+    def _outputs(self, features: tf.Tensor) -> tf.Tensor:
+        """Values [..., n] for the network's features, [..., F]."""
+        outputs = self.output_layer(features)
+        return outputs if self.normalization is None else self.normalization(outputs)
+
     def _build_network(self, space: gym.Space, outputs: int) -> None:
         if not self.network.built:
             self.network.build(space)
@@ -115,6 +133,8 @@ class Critic(keras.Layer):
             outputs, kernel_initializer=keras.initializers.Orthogonal(1.0)
         )
         self.output_layer.build((None, self.network.num_features))
+        if self.normalization is not None:
+            self.normalization.build()
 
 
 @gin.register
@@ -132,7 +152,7 @@ class VCritic(Critic):
 
     def value_of(self, features: tf.Tensor) -> tf.Tensor:
         """Returns V [...] for the network's features, [..., F]."""
-        return self.output_layer(features)[..., 0]
+        return self._outputs(features)[..., 0]
 
     def evaluate(
         self,
@@ -176,6 +196,7 @@ class QCritic(Critic):
         bootstrap: 'expected' for Σ_b π(b|s) Q(s, b) (expected SARSA), 'sampled' for Q(s, a') of the
             next action taken (SARSA).
         num_samples: actions sampled for the expectation where actions are not Discrete.
+        normalization: gives the outputs the returns' own units; None for outputs that are values.
     """
 
     values_actions = True
@@ -187,8 +208,9 @@ class QCritic(Critic):
         fit: JointLoss | Regression | None = None,
         bootstrap: Bootstrap = "expected",
         num_samples: Count = 8,
+        normalization: TargetNormalization | None = None,
     ):
-        super().__init__(network, fit)
+        super().__init__(network, fit, normalization)
         self.bootstrap = bootstrap
         self.num_samples = num_samples
 
@@ -211,11 +233,11 @@ class QCritic(Critic):
         if self.discrete:
             return tf.gather(self.action_values(observation), action, batch_dims=len(action.shape))
         inputs = (observation, bounded(self.action_space, action))
-        return self.output_layer(self.network.features(inputs))[..., 0]
+        return self._outputs(self.network.features(inputs))[..., 0]
 
     def action_values(self, observation: Any) -> tf.Tensor:
         """Returns Q(s, ·), [..., A], where actions are Discrete."""
-        return self.output_layer(self.network.features(observation))
+        return self._outputs(self.network.features(observation))
 
     def expected_value(
         self, observation: Any, distribution: Any, policy: Actor, seed: tf.Tensor
@@ -271,8 +293,6 @@ class QCritic(Critic):
 
     def adapt(self, trajectory: Trajectory, mask: tf.Tensor) -> None:
         """Moves running statistics of the network's input."""
-        if self.discrete:
-            self.network.adapt(trajectory.acted_on, mask)
-        else:
-            action = bounded(self.action_space, trajectory.action)
-            self.network.adapt((trajectory.acted_on, action), mask)
+        action = bounded(self.action_space, trajectory.action)
+        inputs = trajectory.acted_on if self.discrete else (trajectory.acted_on, action)
+        self.network.adapt(inputs, mask)

@@ -1,6 +1,5 @@
 """The learner: differentiates the objective and takes the optimizer's steps."""
 
-import functools
 from collections.abc import Sequence
 
 import gin
@@ -269,14 +268,14 @@ class Learner(tf.Module):
         batch = Batch.whole(trajectory)
         for part, fit in self.separate:
             fit.run(
-                functools.partial(part.predict, batch),
-                targets.returns,
+                lambda part=part: part.normalized(part.predict(batch)),
+                part.normalized(targets.returns),
                 losses.mean_over_steps(targets.mask),
                 part.trainable_variables,
             )
 
     def observe(self, fresh: Trajectory, targets: Targets) -> None:
-        """Moves running statistics: those of baselines, and of the networks' inputs.
+        """Moves running statistics: those of baselines, of returns, and of the networks' inputs.
 
         Args:
             fresh: the newest trajectory.

@@ -220,7 +220,8 @@ class Objective:
         earlier = batch.values or predictions
         for part, prediction, old in zip(self.regressors, predictions, earlier, strict=True):
             if part.fit.joint is True:
-                value_loss = part.fit.loss(prediction, old, returns, weight)
+                fitted = map(part.normalized, (prediction, old, returns))
+                value_loss = part.fit.loss(*fitted, weight)
                 loss += part.fit.weight * value_loss
             else:
                 value_loss = losses.value_loss(prediction, returns, mean)

@@ -27,7 +27,7 @@ def unique(variables: Iterable[keras.Variable]) -> list[keras.Variable]:
 
 
 def observe(objective: Objective, fresh: Trajectory, returns: tf.Tensor, mask: tf.Tensor) -> None:
-    """Moves running statistics: those of baselines, and of the networks' inputs.
+    """Moves running statistics: those of baselines, of returns, and of the networks' inputs.
 
     Args:
         objective: whose parts observe.
@@ -41,6 +41,7 @@ def observe(objective: Objective, fresh: Trajectory, returns: tf.Tensor, mask: t
     # Each network once, whichever parts share it.
     adapted = [objective.policy.network]
     for part in objective.regressors:
+        part.observe(returns, mask)
         if all(part.network is not network for network in adapted):
             part.adapt(fresh, fresh.mask)
             adapted.append(part.network)

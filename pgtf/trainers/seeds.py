@@ -108,6 +108,13 @@ class SeedsTrainer(Trainer):
                 f" {type(optimization).__name__} does not as it is bound: bind Epochs.max_kl ="
                 " None or Learner.optimization = @OneUpdate(), or start one run for each seed."
             )
+        normalizations = [part.normalization for part in learner.objective.regressors]
+        if any(each is not None and each.preserve for each in normalizations):
+            raise ConfigurationError(
+                "train.num_seeds > 1 cannot be combined with a TargetNormalization that moves the"
+                " output layer: bind TargetNormalization.preserve = False, or start one run for"
+                " each seed."
+            )
         if learner.gradient_variance is not None:
             raise ConfigurationError(
                 "train.num_seeds > 1 cannot be combined with GradientVariance: bind"
