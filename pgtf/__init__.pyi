@@ -80,6 +80,7 @@ from pgtf.learning.surrogates import Surrogate as Surrogate
 from pgtf.learning.target_normalization import TargetNormalization as TargetNormalization
 from pgtf.learning.targets import Batch as Batch
 from pgtf.learning.targets import Targets as Targets
+from pgtf.learning.tf1_rmsprop import TF1RMSprop as TF1RMSprop
 from pgtf.loading import load_policy
 from pgtf.networks.convolutional import AtariNetwork as AtariNetwork
 from pgtf.networks.keras_model import KerasNetwork as KerasNetwork

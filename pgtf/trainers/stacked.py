@@ -7,9 +7,11 @@ import tensorflow as tf
 from keras.optimizers.schedules import LearningRateSchedule
 
 from pgtf.errors import ConfigurationError
+from pgtf.learning.tf1_rmsprop import TF1RMSprop
 
 # Their steps are elementwise, and (momentum aside) proportional to the learning rate of the moment.
-_ELEMENTWISE = ("SGD", "RMSprop", "Adam", "AdamW", "Nadam", "Adamax", "Adagrad", "Adadelta", "Lion")
+_KERAS = ("SGD", "RMSprop", "Adam", "AdamW", "Nadam", "Adamax", "Adagrad", "Adadelta", "Lion")
+_ELEMENTWISE = (*(getattr(keras.optimizers, name) for name in _KERAS), TF1RMSprop)
 
 
 class StackedOptimizer:
@@ -32,11 +34,11 @@ class StackedOptimizer:
     def __init__(self, optimizer: keras.optimizers.Optimizer):
         config = optimizer.get_config()
         name = type(optimizer).__name__
-        if type(optimizer) not in [getattr(keras.optimizers, x) for x in _ELEMENTWISE]:
+        if type(optimizer) not in _ELEMENTWISE:
             raise ConfigurationError(
                 f"train.num_seeds > 1 cannot be combined with {name}, which is not elementwise:"
-                f" bind Learner.optimizer to one of {', '.join(_ELEMENTWISE)}, or start one run for"
-                " each seed."
+                f" bind Learner.optimizer to one of {', '.join(_KERAS)}, TF1RMSprop, or start one"
+                " run for each seed."
             )
         if config.get("momentum") and isinstance(optimizer._learning_rate, LearningRateSchedule):
             raise ConfigurationError(
