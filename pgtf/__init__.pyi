@@ -88,6 +88,7 @@ from pgtf.networks.keras_model import as_network as as_network
 from pgtf.networks.mlp import MLP as MLP
 from pgtf.networks.network import Network as Network
 from pgtf.networks.normalization import RunningNormalization as RunningNormalization
+from pgtf.networks.residual import ImpalaNetwork as ImpalaNetwork
 from pgtf.policies.bernoulli import Bernoulli as Bernoulli
 from pgtf.policies.beta import Beta as Beta
 from pgtf.policies.decision import Actor as Actor

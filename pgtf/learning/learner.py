@@ -267,8 +267,12 @@ class Learner(tf.Module):
         """Takes the steps of critics and baselines that have an optimizer of their own."""
         batch = Batch.whole(trajectory)
         for part, fit in self.separate:
+
+            def prediction(part: Critic = part) -> tf.Tensor:
+                return part.normalized(part.predict(batch))
+
             fit.run(
-                lambda part=part: part.normalized(part.predict(batch)),
+                prediction,
                 part.normalized(targets.returns),
                 losses.mean_over_steps(targets.mask),
                 part.trainable_variables,

@@ -220,8 +220,8 @@ class Objective:
         earlier = batch.values or predictions
         for part, prediction, old in zip(self.regressors, predictions, earlier, strict=True):
             if part.fit.joint is True:
-                fitted = map(part.normalized, (prediction, old, returns))
-                value_loss = part.fit.loss(*fitted, weight)
+                own = part.normalized
+                value_loss = part.fit.loss(own(prediction), own(old), own(returns), weight)
                 loss += part.fit.weight * value_loss
             else:
                 value_loss = losses.value_loss(prediction, returns, mean)

@@ -4,6 +4,8 @@ import gin
 import keras
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Positive, ProbabilityBelowOne
 from pgtf.errors import ConfigurationError
 from pgtf.graph.moments import Moments
 
@@ -16,7 +18,8 @@ class TargetNormalization(keras.Layer):
     that the size of rewards does not decide on the size of the critic's gradients. With
     ``preserve`` this is PopArt (van Hasselt et al. 2016, arXiv:1602.07714): when μ and σ move, the
     output layer moves against them, and V stays what it was. With ``centred`` and ``preserve`` both
-    False it is Tianshou's division of returns by their deviation.
+    False it is Tianshou's division of returns by their deviation. ``train/value_loss`` is in these
+    units.
 
     Args:
         centred: whether μ is subtracted; else it is 0 and σ still the deviation.
@@ -26,22 +29,15 @@ class TargetNormalization(keras.Layer):
         epsilon: the least σ.
     """
 
+    @checked
     def __init__(
         self,
         centred: bool = True,
         preserve: bool = True,
-        decay: float | None = None,
-        epsilon: float = 1e-4,
+        decay: ProbabilityBelowOne | None = None,
+        epsilon: Positive = 1e-4,
     ):
-        super().__init__()
-        if decay is not None and not 0.0 <= decay < 1.0:
-            raise ConfigurationError(
-                f"TargetNormalization.decay must be in [0, 1), or None, not {decay}."
-            )
-        if not epsilon > 0:
-            raise ConfigurationError(
-                f"TargetNormalization.epsilon must be positive, not {epsilon}."
-            )
+        super().__init__(dtype="float32")
         self.centred = centred
         self.preserve = preserve
         self.decay = decay

@@ -9,7 +9,8 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from pgtf.errors import ConfigurationError
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count, NonNegative, Positive
 from pgtf.graph.stateless import normal
 from pgtf.policies.gaussian import Normal
 from pgtf.policies.head import Head
@@ -81,18 +82,14 @@ class StateDependentNoise(Head):
     remembers = True
     has_scale = True
 
+    @checked
     def __init__(
-        self, hold: int | None = 8, initial_scale: float = 0.135, gain: float = 0.01
+        self,
+        hold: Count | None = 8,
+        initial_scale: Positive = 0.135,
+        gain: NonNegative = 0.01,
     ) -> None:
         super().__init__()
-        if hold is not None and hold < 1:
-            raise ConfigurationError(
-                f"StateDependentNoise.hold must be at least 1, or None, not {hold}."
-            )
-        if not initial_scale > 0.0:
-            raise ConfigurationError(
-                f"StateDependentNoise.initial_scale must be positive, not {initial_scale}."
-            )
         self.hold = hold
         self.initial_scale = initial_scale
         self.gain = gain

@@ -23,7 +23,7 @@ OBSERVATION = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
 RETURNS = np.random.default_rng(1).normal(200.0, 30.0, (4, 5)).astype(np.float32)
 
 
-def critic(**bindings: Any) -> VCritic:
+def critic(**bindings: Any) -> Any:
     made = VCritic(MLP((4,)), normalization=TargetNormalization(**bindings))
     made.build(BOX, BOX)
     return made
@@ -74,7 +74,7 @@ def test_values_stay_as_they_were_while_the_units_move() -> None:
             made.output_layer.bias.assign_add([0.3])
 
 
-def learner(**bindings: Any) -> Learner:
+def learner(**bindings: Any) -> Any:
     keras.utils.set_random_seed(0)
     made = Learner(
         critic=VCritic(MLP((4,)), **bindings),
@@ -127,7 +127,7 @@ def test_the_gradient_is_that_of_values_divided_by_the_variance() -> None:
 @pytest.mark.parametrize("fit", ["joint", "regression"])
 def test_a_large_constant_return_is_learned_in_few_steps(fit: str) -> None:
     optimizer = keras.optimizers.Adam(1e-2)
-    made = Learner(
+    made: Any = Learner(
         critic=VCritic(
             MLP((4,)),
             JointLoss() if fit == "joint" else Regression(optimizer, 5),
@@ -147,7 +147,7 @@ def test_a_large_constant_return_is_learned_in_few_steps(fit: str) -> None:
 
 
 def test_a_q_critic_gives_all_actions_the_units() -> None:
-    made = QCritic(MLP((4,)), normalization=TargetNormalization())
+    made: Any = QCritic(MLP((4,)), normalization=TargetNormalization())
     made.build(BOX, gym.spaces.Discrete(3))
     before = made.action_values(OBSERVATION).numpy()
     made.observe(tf.constant(RETURNS), tf.ones((4, 5)))

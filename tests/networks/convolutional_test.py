@@ -36,8 +36,16 @@ def test_it_is_the_network_of_the_paper() -> None:
     assert network.num_features == 256
 
 
-def test_the_nature_network_can_be_bound() -> None:
-    network = AtariNetwork(((32, 8, 4), (64, 4, 2), (64, 3, 1)), 512)
+@pytest.mark.parametrize(
+    "network",
+    [
+        AtariNetwork(((32, 8, 4), (64, 4, 2), (64, 3, 1)), 512),
+        AtariNetwork(size="nature"),
+        AtariNetwork(units=512, convolutions=((32, 8, 4), (64, 4, 2), (64, 3, 1)), size="a3c"),
+    ],
+    ids=["by numbers", "by name", "numbers before the name"],
+)
+def test_the_nature_network_can_be_bound(network: AtariNetwork) -> None:
     network.build(LAST)
     assert sum(int(np.prod(v.shape)) for v in network.trainable_variables) == 1_684_128
 
@@ -112,6 +120,8 @@ def test_policy_and_critic_share_one_network_through_gin() -> None:
 def test_other_inputs_are_refused(space: spaces.Space, word: str) -> None:
     with pytest.raises(ConfigurationError, match=word):
         AtariNetwork().build(space)
+    with pytest.raises(ConfigurationError, match=r"^AtariNetwork\.size must be one of 'a3c'"):
+        AtariNetwork(size="huge")
 
 
 def test_a_dense_network_takes_the_same_pictures() -> None:

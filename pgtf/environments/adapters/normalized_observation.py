@@ -8,6 +8,8 @@ import gymnasium as gym
 import numpy as np
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Positive
 from pgtf.environments.adapters.adapter import Adapter
 from pgtf.environments.environment import Environment
 from pgtf.errors import ConfigurationError
@@ -30,15 +32,14 @@ class NormalizedObservation(Adapter):
         epsilon: added to the variance.
     """
 
+    @checked
     def __init__(
         self,
         environment: Environment | None = None,
-        clip: float = 10.0,
-        epsilon: float = 1e-8,
+        clip: Positive = 10.0,
+        epsilon: Positive = 1e-8,
     ):
         super().__init__(environment)
-        if clip <= 0:
-            raise ConfigurationError(f"NormalizedObservation.clip must be positive, not {clip}.")
         self.clip = clip
         self.epsilon = epsilon
         # One for each leaf of an observation, None where it stays as it is.

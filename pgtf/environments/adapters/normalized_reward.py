@@ -5,9 +5,10 @@ from typing import Any
 import gin
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Positive, Probability
 from pgtf.environments.adapters.adapter import Adapter
 from pgtf.environments.environment import Environment
-from pgtf.errors import ConfigurationError
 from pgtf.graph.moments import RunningMoments
 from pgtf.trajectory import TimeStep, Trajectory
 
@@ -29,20 +30,15 @@ class NormalizedReward(Adapter):
         epsilon: added to the variance.
     """
 
+    @checked
     def __init__(
         self,
         environment: Environment | None = None,
-        discount: float = 0.99,
-        clip: float | None = 10.0,
-        epsilon: float = 1e-8,
+        discount: Probability = 0.99,
+        clip: Positive | None = 10.0,
+        epsilon: Positive = 1e-8,
     ):
         super().__init__(environment)
-        if not 0.0 <= discount <= 1.0:
-            raise ConfigurationError(
-                f"NormalizedReward.discount must be in [0, 1], not {discount}."
-            )
-        if clip is not None and clip <= 0:
-            raise ConfigurationError(f"NormalizedReward.clip must be positive or None, not {clip}.")
         self.discount = discount
         self.clip = clip
         self.epsilon = epsilon

@@ -7,6 +7,7 @@ import gymnasium as gym
 import numpy as np
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
 from pgtf.environments.adapters.adapter import Adapter
 from pgtf.environments.environment import Environment
 from pgtf.errors import ConfigurationError
@@ -22,6 +23,7 @@ class RescaledAction(Adapter):
         environment: whose actions are a Box with bounds.
     """
 
+    @checked
     def __init__(self, environment: Environment | None = None):
         super().__init__(environment)
         space = self.environment.action_space

@@ -7,6 +7,8 @@ import gymnasium as gym
 import numpy as np
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count
 from pgtf.environments.adapters.adapter import Adapter
 from pgtf.environments.environment import Environment
 from pgtf.errors import ConfigurationError
@@ -27,7 +29,8 @@ class StackedFrames(Adapter):
         count: n.
     """
 
-    def __init__(self, environment: Environment | None = None, count: int = 4):
+    @checked
+    def __init__(self, environment: Environment | None = None, count: Count = 4):
         super().__init__(environment)
         space = self.environment.observation_space
         if not isinstance(space, gym.spaces.Box) or not space.shape:
@@ -35,8 +38,6 @@ class StackedFrames(Adapter):
                 "StackedFrames needs observations that are a Box with one axis or more, and the"
                 f" inner environment's are {space}: bind the environment without it."
             )
-        if count < 1:
-            raise ConfigurationError(f"StackedFrames.count must be at least 1, not {count}.")
         self.count = count
         self._grows = len(space.shape) == 2
         first = len(space.shape) == 3 and space.shape[0] < space.shape[-1]

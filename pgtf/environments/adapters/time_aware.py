@@ -7,6 +7,8 @@ import gymnasium as gym
 import numpy as np
 import tensorflow as tf
 
+from pgtf.configuration.checked import checked
+from pgtf.configuration.ranges import Count
 from pgtf.environments.adapters.adapter import Adapter
 from pgtf.environments.environment import Environment
 from pgtf.errors import ConfigurationError
@@ -26,24 +28,25 @@ class TimeAware(Adapter):
         time_limit: steps of an episode; that of the environment when unbound.
     """
 
-    def __init__(self, environment: Environment | None = None, time_limit: int | None = None):
+    @checked
+    def __init__(self, environment: Environment | None = None, time_limit: Count | None = None):
         super().__init__(environment)
         limit = self.environment.time_limit if time_limit is None else time_limit
-        if limit is None or limit < 1:
+        if limit is None:
             raise ConfigurationError(
-                f"TimeAware needs a positive time limit, and that of {self.name} is"
-                f" {'unknown' if limit is None else limit}: bind TimeAware.time_limit."
+                f"TimeAware needs a time limit, and that of {self.name} is unknown: bind"
+                " TimeAware.time_limit."
             )
         self._limit = limit
         space = self.environment.observation_space
-        self._flat = (
-            isinstance(space, gym.spaces.Box)
-            and len(space.shape) == 1
-            and bool(np.issubdtype(space.dtype, np.floating))
-        )
-        if self._flat:
+        self._flat = False
+        if isinstance(space, gym.spaces.Box) and len(space.shape) == 1:
+            self._flat = bool(np.issubdtype(space.dtype, np.floating))
+        if isinstance(space, gym.spaces.Box) and self._flat:
             low, high = np.append(space.low, 0.0), np.append(space.high, 1.0)
-            self.observation_space = gym.spaces.Box(low, high, dtype=space.dtype)
+            self.observation_space = gym.spaces.Box(
+                low.astype(np.float32), high.astype(np.float32), dtype=np.float32
+            )
         else:
             time = gym.spaces.Box(0.0, 1.0, (1,), np.float32)
             self.observation_space = gym.spaces.Dict({"observation": space, "time": time})

@@ -47,6 +47,7 @@ class Sum(Network):
     """Remembers the sum of all observations of an episode."""
 
     def build(self, space: gym.Space) -> None:
+        assert isinstance(space, gym.spaces.Box)
         self.space = space
         self.num_features = space.shape[0]
 

@@ -1,15 +1,15 @@
 """Rewards in units of the deviation of the discounted return, against NumPy and Gymnasium."""
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from pgtf.environments.adapters.normalized_reward import NormalizedReward
-from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError
 from pgtf.trajectory import Trajectory
-from tests.environments.adapters.tasks import SEED, rollouts, task
+from tests.environments.adapters.tasks import Costly, rollouts, task
 
 KINDS = pytest.mark.parametrize("kind", ["hosted", "compiled"])
 DISCOUNT = 0.9
@@ -57,28 +57,26 @@ def test_clipping_is_after_the_division_and_spares_the_score(kind: str) -> None:
     adapter.close()
 
 
+class Recorded(gym.vector.VectorEnv[Any, Any, Any]):
+    """Gives rewards [T, B], one row a step."""
+
+    def __init__(self, rewards: np.ndarray):
+        self.num_envs = rewards.shape[1]
+        self.rows = iter(rewards)
+
+    def step(self, actions: Any) -> Any:
+        no = np.zeros(self.num_envs, bool)
+        return np.zeros((self.num_envs, 1)), next(self.rows), no, no, {}
+
+
 def test_the_deviation_is_gymnasiums_where_no_episode_ends() -> None:
-    adapter = NormalizedReward(GymEnvironment("Pendulum-v1", 3, vectorization="loop"), DISCOUNT)
-    envs = gym.make_vec("Pendulum-v1", 3)
-    theirs = gym.wrappers.vector.NormalizeReward(envs, gamma=DISCOUNT)
-    state, _ = adapter.reset(SEED)
-    rows = []
-    # The same states, so that both see the same rewards.
-    envs.reset(seed=0)
-    for mine, other in zip(adapter.environment._host.envs, envs.unwrapped.envs, strict=True):
-        other.unwrapped.state = np.array(mine.unwrapped.state)
-    for t in range(60):
-        action = np.full((3, 1), np.sin(0.3 * t), np.float32)
-        state, step = adapter.step(state, tf.constant(action))
-        theirs.step(action)
-        rows.append(step)
-    stacked = tf.nest.map_structure(lambda *x: tf.stack(x), *rows)
-    fields = {name: getattr(stacked, name) for name in ("reward", "score", "mask", "notes")}
-    nothing = tf.zeros((60, 3), tf.bool)
-    adapter.adapt(Trajectory((), (), terminated=nothing, truncated=nothing, time=(), **fields))
+    adapter = NormalizedReward(Costly(3, time_limit=None), DISCOUNT)
+    trajectory = rollouts(adapter, 60)()
+    assert np.all(trajectory.mask == 1)
+    theirs = gym.wrappers.vector.NormalizeReward(Recorded(trajectory.score), gamma=DISCOUNT)
+    for _ in range(60):
+        theirs.step(np.zeros(3))
     np.testing.assert_allclose(adapter.variables[2], theirs.return_rms.var, rtol=1e-3)
-    adapter.close()
-    envs.close()
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ def test_the_limit_is_the_environments_and_observations_without_one_axis_get_a_d
     assert first["observation"].shape == (2, 3, 1)
     np.testing.assert_array_equal(first["time"], [[1.0], [1.0]])
     np.testing.assert_allclose(step.observation["time"], [[0.9], [0.9]])
+    assert isinstance(adapter.observation_space, gym.spaces.Dict)
     assert list(adapter.observation_space) == ["observation", "time"]
     with pytest.raises(ConfigurationError, match=r"bind TimeAware\.time_limit"):
         TimeAware(CompiledPendulum(1, time_limit=None))
@@ -89,7 +90,8 @@ def test_frames_are_the_last_ones_of_the_episode(kind: str) -> None:
     adapter = StackedFrames(task(kind), 3)
     stacked, plain = rollouts(adapter, 20)(), rollouts(task(kind), 20)()
     size = plain.observation.shape[-1]
-    assert stacked.observation.shape[-1] == 3 * size == adapter.observation_space.shape[0]
+    assert stacked.observation.shape[-1] == 3 * size
+    assert adapter.observation_space.shape == (3 * size,)
     assert np.any(stacked.mask == 0)
     for t in range(20):
         for b in range(4):
@@ -113,7 +115,7 @@ class Picture(Adapter):
         return memory + 1
 
     def observe(self, memory: Any, observation: Any) -> Any:
-        shape = self.observation_space.shape
+        shape = self.observation_space.shape or ()
         number = tf.reshape(memory, [-1, *[1] * len(shape)])
         return tf.cast(tf.broadcast_to(number, [self.num_envs, *shape]), tf.uint8)
 
