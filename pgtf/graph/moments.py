@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 
-class Moments(NamedTuple):
+class MeanAndVariance(NamedTuple):
     """Of N rows of one shape.
 
     Attributes:
@@ -19,7 +19,7 @@ class Moments(NamedTuple):
     mean: tf.Tensor
     variance: tf.Tensor
 
-    def with_rows(self, rows: tf.Tensor, mask: tf.Tensor) -> "Moments":
+    def with_rows(self, rows: tf.Tensor, mask: tf.Tensor) -> "MeanAndVariance":
         """Returns the moments of these rows and further ones (Chan et al. 1983, pairwise update).
 
         Args:
@@ -34,7 +34,7 @@ class Moments(NamedTuple):
         total = tf.maximum(self.count + added, 1.0)
         shift = mean - self.mean
         squares += self.count * self.variance + tf.square(shift) * self.count * added / total
-        return Moments(
+        return MeanAndVariance(
             self.count + added,
             self.mean + shift * added / total,
             tf.where(self.count + added > 0, squares / total, self.variance),
@@ -52,16 +52,16 @@ class RunningMoments:
     """
 
     def __init__(self, shape: tuple[int, ...] = ()):
-        self.variables = Moments(
+        self.variables = MeanAndVariance(
             keras.Variable(0.0, trainable=False, name="count"),
             keras.Variable(tf.zeros(shape), trainable=False, name="mean"),
             keras.Variable(tf.ones(shape), trainable=False, name="variance"),
         )
 
     @property
-    def values(self) -> Moments:
+    def values(self) -> MeanAndVariance:
         """The moments as they are now."""
-        return Moments(*(variable.value for variable in self.variables))
+        return MeanAndVariance(*(variable.value for variable in self.variables))
 
     def add(self, rows: tf.Tensor, mask: tf.Tensor) -> None:
         """Adds rows [..., *shape]; those whose mask [...] is 0 are left out."""

@@ -7,7 +7,7 @@ import tensorflow as tf
 from pgtf.configuration.checked import checked
 from pgtf.configuration.ranges import Positive, ProbabilityBelowOne
 from pgtf.errors import ConfigurationError
-from pgtf.graph.moments import Moments
+from pgtf.graph.moments import MeanAndVariance
 
 
 @gin.register
@@ -85,7 +85,7 @@ class TargetNormalization(keras.Layer):
             output_layer: whose outputs are n.
         """
         mean, deviation = self.units()
-        now = Moments(self.count.value, self.mean.value, self.variance.value)
+        now = MeanAndVariance(self.count.value, self.mean.value, self.variance.value)
         if self.decay is not None:
             # The past counts as much as gives these steps a share of 1 - decay.
             steps = tf.reduce_sum(mask)

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from pgtf.configuration.checked import checked
 from pgtf.configuration.ranges import Positive
-from pgtf.graph.moments import Moments
+from pgtf.graph.moments import MeanAndVariance
 
 
 @gin.register
@@ -50,7 +50,7 @@ class RunningNormalization(keras.Layer):
             features: [T, B, F].
             mask: [T, B]; rows with 0 are left out.
         """
-        before = Moments(self.count.value, self.mean.value, self.variance.value)
+        before = MeanAndVariance(self.count.value, self.mean.value, self.variance.value)
         after = before.with_rows(features, mask)
         self.count.assign(after.count)
         self.mean.assign(after.mean)

@@ -75,5 +75,8 @@ def test_other_inputs_and_sizes_are_refused() -> None:
         ImpalaNetwork().build(spaces.Discrete(3))
     with pytest.raises(ConfigurationError, match=r"^ImpalaNetwork scales bytes"):
         ImpalaNetwork().build(spaces.Box(0.0, 1.0, (84, 84, 4)))
-    with pytest.raises(ConfigurationError, match=r"^ImpalaNetwork\.filters must be a list or tuple that is not empty"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"^ImpalaNetwork\.filters must be a list or tuple that",
+    ):
         ImpalaNetwork(())

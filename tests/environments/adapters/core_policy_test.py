@@ -69,7 +69,7 @@ def test_it_acts_on_what_the_core_shows_as_the_policy_does_on_what_adapters_show
     environment = adapted()
     for variable in environment.variables:
         variable.assign(variable.value + 0.5)
-    policy = Policy(network and network(), Gaussian(gain=3.0))
+    policy = Policy(network and network(), Gaussian(gain=0.3))
     policy.build(environment.observation_space, environment.action_space)
     alone, core = core_policy(policy, environment), environment.core
     spaces = (core.observation_space, core.action_space)

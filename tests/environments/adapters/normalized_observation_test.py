@@ -36,9 +36,9 @@ class Parts(Adapter):
 @KINDS
 def test_observations_are_standardised_by_all_that_were_acted_on_before(kind: str) -> None:
     adapter, plain = NormalizedObservation(task(kind)), task(kind)
-    play, play_plain, seen = rollouts(adapter, 10), rollouts(plain, 10), []
+    play, play_plain, seen = rollouts(adapter, 40), rollouts(plain, 40), []
     mean, deviation = 0.0, 1.0
-    for _ in range(4):
+    for _ in range(3):
         mine, raw = play(), play_plain()
         assert np.any(raw.mask == 0)
         expected = np.clip((raw.observation - mean) / deviation, -10.0, 10.0)
@@ -60,7 +60,7 @@ def test_observations_are_standardised_by_all_that_were_acted_on_before(kind: st
 def test_numbers_in_a_nest_are_standardised_each_and_the_rest_stays() -> None:
     adapter = NormalizedObservation(Parts(task("compiled")), clip=3.0)
     assert len(adapter.variables) == 6
-    play = rollouts(adapter, 12)
+    play = rollouts(adapter, 40)
     play()
     observation = play().observation
     number, category, image = observation["a"]
@@ -78,20 +78,20 @@ def test_numbers_in_a_nest_are_standardised_each_and_the_rest_stays() -> None:
 def test_what_a_lower_adapter_learns_from_is_what_it_shows_itself() -> None:
     inner = NormalizedObservation(task("compiled"))
     outer = NormalizedObservation(inner)
-    rollouts(outer, 30)()
+    rollouts(outer, 40)()
     alone = NormalizedObservation(task("compiled"))
-    rollouts(alone, 30)()
+    rollouts(alone, 40)()
     for variable, same in zip(inner.variables, alone.variables, strict=True):
         np.testing.assert_array_equal(variable, same)
 
 
 def test_frozen_copies_see_what_was_learned_and_learn_nothing() -> None:
     adapter = NormalizedObservation(task("compiled"))
-    rollouts(adapter, 30)()
+    rollouts(adapter, 40)()
     learned = [variable.numpy() for variable in adapter.variables]
     frozen = adapter.replicate(2, frozen=True)
-    observation = rollouts(frozen, 30)().observation
-    raw = rollouts(task("compiled", 2), 30)().observation
+    observation = rollouts(frozen, 40)().observation
+    raw = rollouts(task("compiled", 2), 40)().observation
     expected = (raw - learned[1]) / np.sqrt(learned[2] + 1e-8)
     np.testing.assert_allclose(observation, expected, rtol=1e-3, atol=1e-4)
     for variable, before in zip(adapter.variables, learned, strict=True):

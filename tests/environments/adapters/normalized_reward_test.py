@@ -31,8 +31,8 @@ class Returns:
 @KINDS
 def test_rewards_are_divided_by_the_deviation_of_the_returns_before(kind: str) -> None:
     adapter = NormalizedReward(task(kind), DISCOUNT, clip=None)
-    play, returns, deviation = rollouts(adapter, 10), Returns(4), 1.0
-    for _ in range(4):
+    play, returns, deviation = rollouts(adapter, 40), Returns(4), 1.0
+    for _ in range(3):
         trajectory = play()
         assert np.any(trajectory.mask == 0)
         np.testing.assert_allclose(trajectory.reward, trajectory.score / deviation, rtol=1e-4)
@@ -49,7 +49,7 @@ def test_rewards_are_divided_by_the_deviation_of_the_returns_before(kind: str) -
 def test_clipping_is_after_the_division_and_spares_the_score(kind: str) -> None:
     adapter = NormalizedReward(task(kind), clip=0.25)
     adapter.variables[2].assign(4.0)  # A deviation of 2.
-    trajectory = rollouts(adapter, 10)()
+    trajectory = rollouts(adapter, 40)()
     np.testing.assert_allclose(
         trajectory.reward, np.clip(trajectory.score / 2.0, -0.25, 0.25), rtol=1e-5
     )
@@ -71,10 +71,10 @@ class Recorded(gym.vector.VectorEnv[Any, Any, Any]):
 
 def test_the_deviation_is_gymnasiums_where_no_episode_ends() -> None:
     adapter = NormalizedReward(Costly(3, time_limit=None), DISCOUNT)
-    trajectory = rollouts(adapter, 60)()
+    trajectory = rollouts(adapter, 40)()
     assert np.all(trajectory.mask == 1)
     theirs = gym.wrappers.vector.NormalizeReward(Recorded(trajectory.score), gamma=DISCOUNT)
-    for _ in range(60):
+    for _ in range(40):
         theirs.step(np.zeros(3))
     np.testing.assert_allclose(adapter.variables[2], theirs.return_rms.var, rtol=1e-3)
 

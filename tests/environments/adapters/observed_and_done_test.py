@@ -54,7 +54,7 @@ def test_bounds_may_differ_and_must_exist() -> None:
 @KINDS
 def test_the_time_that_is_left_is_one_more_number(kind: str) -> None:
     adapter = TimeAware(task(kind), LIMIT)
-    trajectory, plain = rollouts(adapter, 20)(), rollouts(task(kind), 20)()
+    trajectory, plain = rollouts(adapter, 40)(), rollouts(task(kind), 40)()
     np.testing.assert_array_equal(trajectory.observation[..., :-1], plain.observation)
     np.testing.assert_allclose(
         trajectory.observation[:-1, :, -1], 1.0 - trajectory.time / LIMIT, atol=1e-6
@@ -88,12 +88,12 @@ def test_the_limit_is_the_environments_and_observations_without_one_axis_get_a_d
 @KINDS
 def test_frames_are_the_last_ones_of_the_episode(kind: str) -> None:
     adapter = StackedFrames(task(kind), 3)
-    stacked, plain = rollouts(adapter, 20)(), rollouts(task(kind), 20)()
+    stacked, plain = rollouts(adapter, 40)(), rollouts(task(kind), 40)()
     size = plain.observation.shape[-1]
     assert stacked.observation.shape[-1] == 3 * size
     assert adapter.observation_space.shape == (3 * size,)
     assert np.any(stacked.mask == 0)
-    for t in range(20):
+    for t in range(40):
         for b in range(4):
             back = [max(t - k, t - stacked.time[t, b]) for k in (2, 1, 0)]
             expected = np.concatenate([plain.observation[i, b] for i in back])
