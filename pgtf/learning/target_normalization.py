@@ -17,9 +17,10 @@ class TargetNormalization(keras.Layer):
     μ and σ are the running mean and deviation of the returns G, as they were before the update, so
     that the size of rewards does not decide on the size of the critic's gradients. With
     ``preserve`` this is PopArt (van Hasselt et al. 2016, arXiv:1602.07714): when μ and σ move, the
-    output layer moves against them, and V stays what it was. With ``centred`` and ``preserve`` both
-    False it is Tianshou's division of returns by their deviation. ``train/value_loss`` is in these
-    units.
+    output layer moves against them, and V stays what it was. The first returns only set the units:
+    preserving a V that has learned nothing would keep it near 0, however far from there the returns
+    are. With ``centred`` and ``preserve`` both False it is Tianshou's division of returns by their
+    deviation. ``train/value_loss`` is in these units.
 
     Args:
         centred: whether μ is subtracted; else it is 0 and σ still the deviation.
@@ -77,7 +78,7 @@ class TargetNormalization(keras.Layer):
         return (values - mean) / deviation
 
     def adapt(self, returns: tf.Tensor, mask: tf.Tensor, output_layer: keras.layers.Dense) -> None:
-        """Moves the statistics, and the output layer against them.
+        """Moves the statistics, and the output layer against them, but for the first returns.
 
         Args:
             returns: [T, B].
@@ -85,6 +86,7 @@ class TargetNormalization(keras.Layer):
             output_layer: whose outputs are n.
         """
         mean, deviation = self.units()
+        learned = self.count.value > 0
         now = MeanAndVariance(self.count.value, self.mean.value, self.variance.value)
         if self.decay is not None:
             # The past counts as much as gives these steps a share of 1 - decay.
@@ -98,5 +100,7 @@ class TargetNormalization(keras.Layer):
         if self.preserve:
             new_mean, new_deviation = self.units()
             kernel, bias = output_layer.kernel, output_layer.bias
-            kernel.assign(kernel.value * deviation / new_deviation)
-            bias.assign((deviation * bias.value + mean - new_mean) / new_deviation)
+            scale = tf.where(learned, deviation / new_deviation, 1.0)
+            shift = tf.where(learned, (mean - new_mean) / new_deviation, 0.0)
+            kernel.assign(scale * kernel.value)
+            bias.assign(scale * bias.value + shift)

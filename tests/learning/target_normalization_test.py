@@ -65,6 +65,11 @@ def test_values_stay_as_they_were_while_the_units_move() -> None:
     mask = np.ones((4, 5), np.float32)
     for bindings, alike in (({}, True), ({"centred": False}, True), ({"preserve": False}, False)):
         made = critic(**bindings)
+        # The first returns set the units of outputs that are near 0.
+        outputs = made.value(OBSERVATION).numpy()
+        made.observe(tf.constant(0.5 * RETURNS), tf.constant(mask))
+        mean, deviation = made.normalization.units()
+        np.testing.assert_allclose(made.value(OBSERVATION), mean + deviation * outputs, rtol=1e-5)
         for _ in range(3):
             before = made.value(OBSERVATION).numpy()
             made.observe(tf.constant(RETURNS), tf.constant(mask))
@@ -142,13 +147,14 @@ def test_a_large_constant_return_is_learned_in_few_steps(fit: str) -> None:
     for i in range(3):
         made.update(data, tf.constant([0, i]))
     values = made.critic.value(data.acted_on)
-    # Rewards are 50 ± 5, which outputs near 0 are far from; as they start, without units.
+    # Rewards are 50 ± 5, which steps of 0.01 do not reach from 0.
     assert np.all(np.abs(values - 50.0) < 15.0)
 
 
 def test_a_q_critic_gives_all_actions_the_units() -> None:
     made: Any = QCritic(MLP((4,)), normalization=TargetNormalization())
     made.build(BOX, gym.spaces.Discrete(3))
+    made.observe(tf.constant(0.5 * RETURNS), tf.ones((4, 5)))
     before = made.action_values(OBSERVATION).numpy()
     made.observe(tf.constant(RETURNS), tf.ones((4, 5)))
     np.testing.assert_allclose(made.action_values(OBSERVATION), before, atol=1e-3)
