@@ -6,7 +6,6 @@ value that is refused ends the call with an ``EnvironmentFailure``. Whole batche
 a few microseconds; copies are looked at one by one only once a batch is refused.
 """
 
-import math
 import signal
 import sys
 import threading
@@ -18,7 +17,7 @@ import numpy as np
 from gymnasium import spaces
 
 from pgtf.environments.elements import flat_element, flat_spaces
-from pgtf.environments.leaf import Leaf, shown
+from pgtf.environments.leaf import Leaf, finite, shown
 
 _STEP = "(observation, reward, terminated, truncated, info)"
 _STEPS_IN_FULL = 100
@@ -151,10 +150,9 @@ class Border:
                 ends = [self._truth(i, x, name) for i, x in enumerate(ends)]
             signals[row] = ends
         signals[3] = 1.0
-        # A sum is quicker to look at than each number.
-        if not math.isfinite(np.add.reduce(signals[0])):
-            for i in np.flatnonzero(~np.isfinite(signals[0])).tolist():
-                raise self._no_reward(i, reward[i])
+        if not finite(signals[0]):
+            i = int(np.flatnonzero(~np.isfinite(signals[0]))[0])
+            raise self._no_reward(i, reward[i])
         return signals
 
     def start(self, i: int, result: Any) -> Any:

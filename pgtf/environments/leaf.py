@@ -47,10 +47,7 @@ class Leaf:
             return None
         same = self._low is None and given.dtype is self.dtype
         array = given if same else self._cast(given)
-        if array is None or not self._float:
-            return array
-        # A sum is quicker to look at than each number, and may overflow where these are finite.
-        if math.isfinite(np.add.reduce(array, None)) or np.isfinite(array).all():
+        if array is None or not self._float or finite(array):
             return array
         return None
 
@@ -106,6 +103,12 @@ class Leaf:
         if isinstance(self.space, spaces.Box):
             return f"a Box of shape {self.shape} and type {self.space.dtype}"
         return shown(self.space)
+
+
+def finite(array: np.ndarray) -> bool:
+    """Whether every number of an array is finite."""
+    # One number is quicker to look at than each; it overflows where these are large.
+    return math.isfinite(np.vdot(array, array)) or bool(np.isfinite(array).all())
 
 
 def shown(value: Any) -> str:

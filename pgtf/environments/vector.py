@@ -92,7 +92,7 @@ class LibraryVector:
         if self._any_ended:
             signals[:, self._ended] = 0.0
         self._ended = np.logical_or(terminated, truncated)
-        self._any_ended = bool(self._ended.any())
+        self._any_ended = bool(np.count_nonzero(self._ended))
         if held is not None:
             signals[:, held] = 0.0
         return [*observations, signals]

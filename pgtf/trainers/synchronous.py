@@ -26,7 +26,7 @@ from pgtf.trainers.iteration import Iteration
 from pgtf.trainers.recovery import Recovery
 from pgtf.trainers.trainer import Report, Trainer, train_rows
 
-_STEPS_PER_CALL = {False: 2_000, True: 50_000}  # by Environment.compiled
+_STEPS_PER_CALL = {False: 10_000, True: 50_000}  # by Environment.compiled
 
 
 @gin.register
