@@ -25,7 +25,35 @@ class Row(NamedTuple):
 
 _MILLION = "TOTAL_STEPS = 1000000"
 _COMPILED = "envs/compiled.gin"
+_WALKER = "envs/bipedal_walker.gin"
 _ES_CAR = "envs/es_mountain_car.gin"
+
+# One file of settings for three algorithms: its name, what A2C and PPO should reach, and what
+# others' A2C and PPO do. VPG is measured by A2C's figures.
+_TASKS = [
+    ("halfcheetah", 3041, 5819, "3041 (zoo)", "5819 (zoo)"),
+    ("hopper", 1253, 2609, "1253 (Tianshou)", "2609 (Tianshou)"),
+    ("walker2d", 1092, 3589, "1092 (Tianshou)", "3589 (Tianshou)"),
+    ("ant", 2000, 2500, "3485 (Tianshou)", "3258 (Tianshou)"),
+    ("swimmer", 201, 282, "200.6 (zoo)", "281.6 (zoo)"),
+    ("reacher", -6.7, -4.1, "-6.7 (Tianshou)", "-4.1 (Tianshou)"),
+    ("inverted_pendulum", 1000, 1000, "1000 (Tianshou)", "1000 (Tianshou)"),
+    ("inverted_double_pendulum", 9258, 9231, "9258 (Tianshou)", "9231 (Tianshou)"),
+    ("humanoid", 600, 787, "388 (zoo), 1726 (Tianshou, 1M steps)", "787 (Tianshou, 1M steps)"),
+    ("lunar_lander", 200, 260, "155.8 (zoo, 200k steps)", "242 (zoo)"),
+    ("lunar_lander_continuous", 200, 271, "84.2 (zoo, 5M steps)", "271 (zoo)"),
+]
+
+
+def _controlled() -> list[Row]:
+    rows = []
+    for task, a2c, ppo, others_a2c, others_ppo in _TASKS:
+        goals = {"a2c": (a2c, others_a2c), "ppo": (ppo, others_ppo), "vpg": (a2c, "")}
+        for algorithm, (threshold, published) in goals.items():
+            files = [f"{algorithm}.gin", f"envs/{task}.gin"]
+            rows.append(Row(f"{algorithm} {task}", files, [], 5, threshold, published))
+    return rows
+
 
 ROWS = [
     Row("a2c CartPole-v1", ["a2c.gin"], [], 5, 475, "500 (zoo)"),
@@ -78,4 +106,8 @@ ROWS = [
     Row("es MountainCarContinuous-v0", ["es.gin", _ES_CAR, _COMPILED], [], 5, 90),
     Row("cem CartPole-v1", ["cem.gin", _COMPILED], [], 5, 475),
     Row("cem MountainCarContinuous-v0", ["cem.gin", _ES_CAR, _COMPILED], [], 5, 90),
+    *_controlled(),
+    Row("a2c bipedal_walker", ["a2c.gin", _WALKER], [], 3, 290, "299.8 (zoo)"),
+    Row("ppo bipedal_walker", ["ppo.gin", _WALKER], [], 3, 290, "287.9 (zoo)"),
+    Row("vpg bipedal_walker", ["vpg.gin", _WALKER], [], 3, 290),
 ]

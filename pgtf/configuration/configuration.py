@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import gin
 
-from pgtf.configuration import gin_values, modules, naming
+from pgtf.configuration import algorithms, gin_values, modules, naming
 from pgtf.configuration import isolation as isolation
 from pgtf.configuration import types as binding_types
 from pgtf.configuration.bindings import (
@@ -74,6 +74,9 @@ def load(
 ) -> Configuration:
     """Parses gin files and then the parameters, later ones winning; earlier loads are forgotten.
 
+    Of the bindings in a scope that is an algorithm's name, those of this algorithm hold, without
+    the scope; see ``algorithms.chosen``.
+
     The folders of the files are put on Python's path, for what they import.
 
     Args:
@@ -92,6 +95,7 @@ def load(
     for parameter in parameters:
         shown = parameter if len(parameter) <= _SHOWN else f"{parameter[:_SHOWN]}…"
         reading.add(read_text(parameter, source.format(shown)))
+    reading = algorithms.chosen(reading)
     own = [path for path in reading.files if not path.is_relative_to(shipped_files().resolve())]
     folders = modules.put_on_path(own)
     for module, place in reading.imports.items():
