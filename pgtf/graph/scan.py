@@ -5,7 +5,10 @@ from typing import Any
 
 import tensorflow as tf
 
-UNROLLED = 32  # Longer scans become loops: unrolled, they would compile too slowly.
+UNROLLED = 32  # Longer scans become loops: unrolled, they would be traced too slowly.
+# The same for steps of policy and environment that XLA compiles: at 32 unrolled ones it takes a
+# minute for what, as a loop, compiles in seconds and runs faster.
+UNROLLED_BY_XLA = 8
 
 
 def scan(
@@ -28,10 +31,20 @@ def scan(
 
 
 def scan_rows(
-    body: Callable[[Any, Any], tuple[Any, Any]], carry: Any, length: int | tf.Tensor
+    body: Callable[[Any, Any], tuple[Any, Any]],
+    carry: Any,
+    length: int | tf.Tensor,
+    by_xla: bool = False,
 ) -> tuple[Any, Any]:
-    """Like ``scan``, but returns the rows of an unrolled scan as a list, for ``stacked``."""
-    if isinstance(length, int) and length <= UNROLLED:
+    """Like ``scan``, but returns the rows of an unrolled scan as a list, for ``stacked``.
+
+    Args:
+        body: see ``scan``.
+        carry: see ``scan``.
+        length: see ``scan``.
+        by_xla: whether XLA compiles the body, and it is a large one.
+    """
+    if isinstance(length, int) and length <= (UNROLLED_BY_XLA if by_xla else UNROLLED):
         rows = []
         for t in range(length):
             carry, row = body(carry, t)

@@ -45,9 +45,14 @@ class Episodes:
         self.max_steps = max_steps
 
     @property
-    def unrolled_steps(self) -> int | None:
-        """None: whole episodes are a loop, which no tape runs through."""
+    def fixed_steps(self) -> int | None:
+        """None: batches of whole episodes vary in length."""
         return None
+
+    @property
+    def unrolls(self) -> bool:
+        """False: whole episodes are a loop, which no tape runs through."""
+        return False
 
     def static(self, environment: Environment) -> bool:
         """Whether every trajectory has the same shape, so that XLA compiles its update once."""

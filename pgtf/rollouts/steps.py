@@ -6,7 +6,7 @@ import tensorflow as tf
 from pgtf.configuration.checked import checked
 from pgtf.configuration.ranges import Count
 from pgtf.environments.environment import Environment
-from pgtf.graph.scan import UNROLLED
+from pgtf.graph.scan import UNROLLED_BY_XLA
 from pgtf.learning.estimators import ReturnEstimator
 from pgtf.rollouts.unroll import (
     Behaviour,
@@ -33,9 +33,14 @@ class Rollouts:
         self.num_steps = num_steps
 
     @property
-    def unrolled_steps(self) -> int | None:
-        """T if the steps are unrolled in the graph, so that a tape may run through them."""
-        return self.num_steps if self.num_steps <= UNROLLED else None
+    def fixed_steps(self) -> int:
+        """T, the rows of every rollout."""
+        return self.num_steps
+
+    @property
+    def unrolls(self) -> bool:
+        """Whether compiled steps are unrolled in the graph, so that a tape may run through them."""
+        return self.num_steps <= UNROLLED_BY_XLA
 
     def static(self, environment: Environment) -> bool:
         """Whether every trajectory has the same shape, so that XLA compiles its update once."""

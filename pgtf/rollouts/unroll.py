@@ -161,7 +161,7 @@ def played_steps(
         return (state, step.observation, memory), row
 
     place = (carry.state, carry.observation, carry.memory)
-    (state, observation, memory), rows = scan_rows(move, place, num_steps)
+    (state, observation, memory), rows = scan_rows(move, place, num_steps, environment.compiled)
     return Played(carry, state, observation, memory, rows)
 
 

@@ -72,7 +72,7 @@ class Iteration:
         self.taped = (
             environment.compiled
             and environment.num_envs >= _COPIES_TO_TAPE
-            and rollout.unrolled_steps is not None
+            and rollout.unrolls
             and learner.optimization.one_gradient
             and not learner.uses_behaviour
             and TapedActing.supports(learner.objective)

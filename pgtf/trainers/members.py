@@ -177,7 +177,11 @@ class StackedLearner:
         learner = self.learner
         with tf.GradientTape() as tape:
             tape.watch([variable.value for variable in learner.trainable_variables])
-            taped = TapedActing.supports(objective) and not learner.uses_behaviour
+            taped = (
+                self._rollout.unrolls
+                and TapedActing.supports(objective)
+                and not learner.uses_behaviour
+            )
             acting = TapedActing(objective) if taped else None
             behaviour = self._behaviour()
             if acting is not None:

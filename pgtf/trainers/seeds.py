@@ -13,7 +13,7 @@ from scipy import stats
 from pgtf.configuration.isolation import own_singletons
 from pgtf.configuration.machine import require_memory
 from pgtf.errors import ConfigurationError
-from pgtf.graph.scan import UNROLLED, scan_while
+from pgtf.graph.scan import scan_while
 from pgtf.learning.fitting import Regression
 from pgtf.learning.learner import Learner
 from pgtf.rollouts.collector import stream
@@ -59,11 +59,10 @@ class SeedsTrainer(Trainer):
                 f"train.num_seeds > 1 needs a SynchronousTrainer, not {type(trainer).__name__}:"
                 " start one run for each seed."
             )
-        num_steps = trainer.rollout.unrolled_steps
+        num_steps = trainer.rollout.fixed_steps
         if not trainer.environment.compiled or num_steps is None:
             raise ConfigurationError(
-                f"train.num_seeds > 1 needs Rollouts of at most {UNROLLED} steps on a compiled"
-                " environment: add"
+                "train.num_seeds > 1 needs Rollouts on a compiled environment: add"
                 " --gin_file=envs/compiled.gin, or start one run for each seed."
             )
         self._make = make

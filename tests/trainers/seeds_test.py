@@ -35,7 +35,7 @@ TOTAL = 96
 STEPS = keras.optimizers.schedules.PolynomialDecay
 
 
-def make(jit_compile: bool = True) -> SynchronousTrainer:
+def make(jit_compile: bool = True, num_steps: int = 4) -> SynchronousTrainer:
     learner = Learner(
         Policy(MLP((4,), normalization=RunningNormalization())),
         VCritic(MLP((4,))),
@@ -43,7 +43,11 @@ def make(jit_compile: bool = True) -> SynchronousTrainer:
         entropy_bonus=EntropyBonus(STEPS(0.1, TOTAL, 0.0)),
         optimizer=keras.optimizers.Adam(STEPS(0.05, TOTAL, 0.01)),
     )
-    return SynchronousTrainer(learner, CompiledCartPole(3), Rollouts(4), jit_compile)
+    return SynchronousTrainer(learner, CompiledCartPole(3), Rollouts(num_steps), jit_compile)
+
+
+def looping(jit_compile: bool) -> SynchronousTrainer:
+    return make(jit_compile, 34)
 
 
 def weighted(
@@ -75,12 +79,16 @@ def replaying_ppo(jit_compile: bool) -> SynchronousTrainer:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("maker", "xla"), [(make, True), (ppo, False), (replaying, False), (replaying_ppo, True)]
+    ("maker", "xla"),
+    [(make, True), (looping, True), (ppo, False), (replaying, False), (replaying_ppo, True)],
 )
 def test_each_seed_learns_what_it_learns_alone(
     maker: Callable[[bool], SynchronousTrainer], xla: bool
 ) -> None:
-    """Weights, statistics and schedules, with seeds that end at different moments."""
+    """Weights, statistics and schedules, with seeds that end at different moments.
+
+    Four steps of a rollout are unrolled in the graph, 34 are a loop, and so are their returns.
+    """
     together = SeedsTrainer(lambda: maker(xla), 3, TOTAL)
     together.build(5)
     while together.steps.numpy() < TOTAL:
