@@ -8,7 +8,8 @@
     python benchmarks/throughput.py --against CHECKOUT   # beside another version of pgtf
 
 Every side has a process of its own that traces, compiles and warms up; then they take short turns
-(``turns.py``). The peers' files say what their interpreters need. Prints a table: medians of the
+(``turns.py``). Two processes of the same program differ by some 5 %: ``--restarts 4`` starts each
+side four times. The peers' files say what their interpreters need. Prints a table: medians of the
 turns, and ratios within the rounds, quartiles in brackets.
 """
 
@@ -100,7 +101,11 @@ def measure(index: int, row: Row, args: argparse.Namespace) -> dict[str, list[tu
         script = Path(__file__).with_name("peer_purejaxrl.py" if args.compiled else "peer_sb3.py")
         checkout = [args.purejaxrl] if args.compiled else []
         commands["peer"] = ([args.peer, str(script), *checkout, *row.peer], None)
-    return turns.play(commands, args.rounds, args.seconds)
+    played: dict[str, list[turns.Turn]] = {side: [] for side in commands}
+    for _ in range(args.restarts):
+        for side, its_turns in turns.play(commands, args.rounds, args.seconds).items():
+            played[side] += its_turns
+    return played
 
 
 def main() -> None:
@@ -111,6 +116,7 @@ def main() -> None:
     parser.add_argument("--environment", help="only this environment")
     parser.add_argument("--envs", type=int, help="only this number of environments")
     parser.add_argument("--rounds", type=int, default=10, help="turns of each side")
+    parser.add_argument("--restarts", type=int, default=1, help="times each side is started anew")
     parser.add_argument("--seconds", type=float, default=1.5, help="length of a turn")
     parser.add_argument("--peer", metavar="PYTHON", help="interpreter that has the peer")
     parser.add_argument("--purejaxrl", metavar="CHECKOUT", help="the compiled peer's checkout")
@@ -127,7 +133,8 @@ def main() -> None:
         return
 
     sides = ["against"] * bool(args.against) + ["peer"] * bool(args.peer)
-    print(f"{os.cpu_count()} cores, {args.rounds} rounds of {args.seconds:g} seconds:\n")
+    count = args.restarts * args.rounds
+    print(f"{os.cpu_count()} cores, {count} rounds of {args.seconds:g} seconds:\n")
     heads = ["environment", "copies", "steps/s"]
     for side in sides:
         heads += [f"{side}'s steps/s", f"ratio to {side}"]

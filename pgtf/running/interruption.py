@@ -40,6 +40,7 @@ class Interruption:
         self._then = then
         self._announcement = f"\npgtf: {announcement}\n".encode()
         self._previous: dict[signal.Signals, object] = {}
+        self._actions: dict[signal.Signals, ctypes.Array[ctypes.c_char]] = {}
         self._heard = False
         self._terminals = [output for output in (1, 2) if os.isatty(output)]
 
@@ -51,6 +52,7 @@ class Interruption:
             numbers.append(signal.SIGHUP)
         self._ear, self._mouth = os.pipe()
         os.set_blocking(self._mouth, False)
+        self._actions = {number: _action(number) for number in numbers}
         self._previous = {number: signal.signal(number, self._note) for number in numbers}
         for number in (signal.SIGINT, signal.SIGTERM):
             _handle_once(number)
@@ -81,7 +83,9 @@ class Interruption:
 
     def _restore(self) -> None:
         for number, handler in self._previous.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+            # Python may know no handler, or another one than the one that was set from C since.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # type: ignore[arg-type]
+            ctypes.CDLL(None).sigaction(number, self._actions[number], None)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         """Is called in the main thread, once that runs Python code."""
@@ -131,6 +135,13 @@ class Interruption:
 
 
 os.register_at_fork(after_in_child=Interruption._forget_in_child)
+
+
+def _action(number: int) -> ctypes.Array[ctypes.c_char]:
+    """What the kernel does on a signal, whoever said so: C's ``struct sigaction``."""
+    action = ctypes.create_string_buffer(256)  # Some 150 bytes on Linux.
+    ctypes.CDLL(None).sigaction(number, None, action)
+    return action
 
 
 def _handle_once(number: int) -> None:

@@ -1,5 +1,6 @@
 """The first signal is a wish, the second one an order."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -38,6 +39,18 @@ def test_handlers_are_as_before_afterwards() -> None:
     finally:
         for number in numbers:
             signal.signal(number, previous[number])
+
+
+def test_handlers_that_were_set_from_c_are_as_before_afterwards() -> None:
+    """Python would put the default action in their place, which kills."""
+    ignoring = ctypes.CDLL(None).labs  # Takes an integer and does nothing.
+    ctypes.CDLL(None).signal(signal.SIGTERM, ignoring)
+    try:
+        with Interruption():
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("first", ["SIGINT", "SIGTERM"])
