@@ -61,6 +61,7 @@ class Border:
         self.first = first
         self._space = space
         self._batch = (copies,)
+        self._signals = (4, copies)
         self._time = time
         self._leaves = [Leaf(name, part, copies) for name, part in flat_spaces(space)]
         self._nested = isinstance(space, spaces.Dict | spaces.Tuple)
@@ -135,20 +136,14 @@ class Border:
         Raises:
             EnvironmentFailure: as ``transition``.
         """
-        signals = np.empty((4, *self._batch), np.float32)
+        signals = np.empty(self._signals, np.float32)
         if type(reward) is not np.ndarray or reward.shape != self._batch:
             reward = [self._number(i, x) for i, x in enumerate(reward)]
         elif reward.dtype not in _NUMBERS:
             raise self._no_reward(0, reward[0])
         signals[0] = reward
-        for row, ends, name in ((1, terminated, "terminated"), (2, truncated, "truncated")):
-            if (
-                type(ends) is not np.ndarray
-                or ends.dtype is not _TRUTH
-                or ends.shape != self._batch
-            ):
-                ends = [self._truth(i, x, name) for i, x in enumerate(ends)]
-            signals[row] = ends
+        signals[1] = self._truths(terminated, "terminated")
+        signals[2] = self._truths(truncated, "truncated")
         signals[3] = 1.0
         if not finite(signals[0]):
             i = int(np.flatnonzero(~np.isfinite(signals[0]))[0])
@@ -207,6 +202,12 @@ class Border:
 
     def _no_reward(self, i: int, value: Any) -> EnvironmentFailure:
         return self.refusal(i, f"the reward {shown(value)}", "a finite number")
+
+    def _truths(self, ends: Any, name: str) -> Any:
+        """B ends of episodes, each true or false."""
+        if type(ends) is np.ndarray and ends.dtype is _TRUTH and ends.shape == self._batch:
+            return ends
+        return [self._truth(i, x, name) for i, x in enumerate(ends)]
 
     def _truth(self, i: int, value: Any, name: str) -> bool:
         array = _array(value)

@@ -173,8 +173,10 @@ class HostedEnvironment(Environment):
             keep_thread_state()
             self._halt.check()
             # A copy, as two threads cannot be in one context at a time.
-            move = functools.partial(context.copy().run, function, *arrays)
-            return move() if self._patience is None else self._watched(self._patience, move)
+            own = context.copy()
+            if self._patience is None:
+                return own.run(function, *arrays)
+            return self._watched(self._patience, functools.partial(own.run, function, *arrays))
 
         outputs = tf.numpy_function(call, inputs, dtypes)
         if not isinstance(outputs, list):  # Outside a graph, TensorFlow unwraps a list of one.
