@@ -19,6 +19,8 @@ from pgtf.environments.adapters.time_aware import TimeAware as TimeAware
 from pgtf.environments.compiled.acrobot import CompiledAcrobot as CompiledAcrobot
 from pgtf.environments.compiled.cartpole import CompiledCartPole as CompiledCartPole
 from pgtf.environments.compiled.catch import CompiledCatch as CompiledCatch
+from pgtf.environments.compiled.deep_sea import CompiledDeepSea as CompiledDeepSea
+from pgtf.environments.compiled.four_rooms import CompiledFourRooms as CompiledFourRooms
 from pgtf.environments.compiled.mountain_car import CompiledMountainCar as CompiledMountainCar
 from pgtf.environments.compiled.mountain_car_continuous import (
     CompiledMountainCarContinuous as CompiledMountainCarContinuous,
@@ -30,6 +32,9 @@ from pgtf.environments.compiled.tabular import CompiledFrozenLake as CompiledFro
 from pgtf.environments.compiled.tabular import CompiledTabular as CompiledTabular
 from pgtf.environments.compiled.tensorflow_environment import (
     TensorFlowEnvironment as TensorFlowEnvironment,
+)
+from pgtf.environments.compiled.umbrella_chain import (
+    CompiledUmbrellaChain as CompiledUmbrellaChain,
 )
 from pgtf.environments.environment import Environment as Environment
 from pgtf.environments.gym import GymEnvironment as GymEnvironment

@@ -58,7 +58,12 @@ def uniform(shape: Any, seed: Any) -> tf.Tensor:
 
 def normal(shape: Any, seed: Any) -> tf.Tensor:
     """Returns standard normal float32 numbers within ±5.4, arguments as for ``uniform``."""
+    return normal_of(uniform(shape, seed))
+
+
+def normal_of(number: tf.Tensor) -> tf.Tensor:
+    """Makes standard normal numbers of float32 ones uniform on [0, 1), multiples of 2^-24."""
     # In this order nothing rounds, above all not to 1, where the inverse is infinite. TensorFlow's
     # erfinv itself rounds close to 1, but not close to -1.
-    centred = (2.0 * uniform(shape, seed) - 1.0) + 2.0**-24
+    centred = (2.0 * number - 1.0) + 2.0**-24
     return -math.sqrt(2.0) * tf.sign(centred) * tf.math.erfinv(-tf.abs(centred))

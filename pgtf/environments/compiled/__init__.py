@@ -7,6 +7,8 @@ and ``observe``, and the ids it goes by), decorate it with ``gin.register``, and
 from pgtf.environments.compiled.acrobot import CompiledAcrobot as CompiledAcrobot
 from pgtf.environments.compiled.cartpole import CompiledCartPole as CompiledCartPole
 from pgtf.environments.compiled.catch import CompiledCatch as CompiledCatch
+from pgtf.environments.compiled.deep_sea import CompiledDeepSea as CompiledDeepSea
+from pgtf.environments.compiled.four_rooms import CompiledFourRooms as CompiledFourRooms
 from pgtf.environments.compiled.mountain_car import CompiledMountainCar as CompiledMountainCar
 from pgtf.environments.compiled.mountain_car_continuous import (
     CompiledMountainCarContinuous as CompiledMountainCarContinuous,
@@ -20,4 +22,7 @@ from pgtf.environments.compiled.tensorflow_environment import REGISTRY as REGIST
 from pgtf.environments.compiled.tensorflow_environment import State as State
 from pgtf.environments.compiled.tensorflow_environment import (
     TensorFlowEnvironment as TensorFlowEnvironment,
+)
+from pgtf.environments.compiled.umbrella_chain import (
+    CompiledUmbrellaChain as CompiledUmbrellaChain,
 )

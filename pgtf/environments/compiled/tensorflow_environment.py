@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from pgtf.configuration.checked import checked
 from pgtf.configuration.ranges import Count
+from pgtf.environments.compiled.drawing import Drawn
 from pgtf.environments.compiled.noise import Noise
 from pgtf.environments.environment import Environment
 from pgtf.environments.gym import GymEnvironment
@@ -49,7 +50,8 @@ class TensorFlowEnvironment(Environment):
     ``initial`` and ``transition`` may use the same numbers of their ``noise``, because a row is
     either a reset or a transition and never both.
 
-    A task that Gymnasium has too says so in ``original``, and can be filmed.
+    A task that has a ``picture`` can be filmed; so can one that Gymnasium has too and that says so
+    in ``original``.
 
     Attributes:
         ids: environment ids the class stands for -> the arguments that make it so; given with the
@@ -119,6 +121,11 @@ class TensorFlowEnvironment(Environment):
     def observe(self, physics: Any) -> Any:
         """Returns what an agent sees of the physics: a nest of [B, ...]."""
 
+    def picture(self, physics: Any) -> tf.Tensor | None:
+        """Returns pictures of the physics, [B, height, width, 3] uint8; None if it draws none."""
+        del physics
+        return None
+
     @property
     def original(self) -> tuple[str, Mapping[str, Any]] | None:
         """The id and the arguments by which Gymnasium makes this very task, None if it has not.
@@ -177,11 +184,13 @@ class TensorFlowEnvironment(Environment):
         return other
 
     def drawn(self) -> Environment:
-        """Returns Gymnasium's ``original``, which draws itself.
+        """Returns one copy that shows its ``picture``, or Gymnasium's ``original``.
 
         Raises:
-            ConfigurationError: Gymnasium has no such task.
+            ConfigurationError: it has no picture, and Gymnasium has no such task.
         """
+        if type(self).picture is not TensorFlowEnvironment.picture:
+            return Drawn(self.replicate(1), lambda state: self.picture(state.physics))
         original = self.original
         if original is None or self._has_rules_of_its_own():
             raise ConfigurationError(

@@ -8,10 +8,13 @@ import tensorflow as tf
 from pgtf.environments.compiled import (
     REGISTRY,
     CompiledCatch,
+    CompiledDeepSea,
+    CompiledFourRooms,
     CompiledFrozenLake,
     CompiledMountainCar,
     CompiledPendulum,
     CompiledTabular,
+    CompiledUmbrellaChain,
     compiled_environment,
 )
 from pgtf.environments.gym import GymEnvironment
@@ -28,7 +31,7 @@ def original(environment):
     return drawn.make()
 
 
-@pytest.mark.parametrize("id", [id for id in REGISTRY if id != "Catch-v0"])
+@pytest.mark.parametrize("id", [id for id, kind in REGISTRY.items() if kind().original])
 def test_every_task_that_gymnasium_has_is_drawn_with_the_same_spaces_and_limit(id):
     environment = compiled_environment(id, num_envs=3)
     drawn = environment.drawn()
@@ -39,6 +42,27 @@ def test_every_task_that_gymnasium_has_is_drawn_with_the_same_spaces_and_limit(i
     limits = [env._max_episode_steps for env in chain(original(environment)) if limited(env)]
     assert limits == [gym.spec(id).max_episode_steps]
     drawn.close()
+
+
+@pytest.mark.parametrize("kind", [CompiledDeepSea, CompiledFourRooms, CompiledUmbrellaChain])
+def test_a_task_with_a_picture_shows_where_it_is(kind):
+    """One copy moves as the environment itself does, and each step changes its picture."""
+    environment = kind(num_envs=3, time_limit=6)
+    drawn = environment.drawn()
+    assert drawn.num_envs == 1
+    assert drawn.longest_episode == environment.longest_episode
+    alone = environment.replicate(1)
+    state, observation = drawn.reset(SEED)
+    expected = alone.reset(SEED)
+    np.testing.assert_array_equal(observation, expected[1])
+    pictures = [drawn.render()]
+    for _ in range(5):
+        state, row = drawn.step(state, tf.constant([1]))
+        expected = alone.step(expected[0], tf.constant([1]))
+        np.testing.assert_array_equal(row.observation, expected[1].observation)
+        pictures.append(drawn.render())
+    assert {(p.dtype, p.shape[-1], p.ndim) for p in pictures} == {(np.dtype(np.uint8), 3, 3)}
+    assert len({p.tobytes() for p in pictures}) > 3
 
 
 def chain(env):
@@ -92,6 +116,9 @@ def test_the_longest_episode_is_stated():
     assert CompiledPendulum(time_limit=None).longest_episode is None
     assert CompiledFrozenLake().longest_episode == 100
     assert CompiledFrozenLake(time_limit=None).longest_episode is None
+    assert CompiledDeepSea(size=6).longest_episode == 6
+    assert CompiledUmbrellaChain(chain_length=30, time_limit=20).longest_episode == 20
+    assert CompiledFourRooms().longest_episode == 500
 
 
 @pytest.mark.parametrize(

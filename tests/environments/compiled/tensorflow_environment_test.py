@@ -1,5 +1,7 @@
 """What every compiled environment promises: resets, masks, held copies, seeds, static programs."""
 
+import functools
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import tensorflow as tf
 from pgtf.environments.compiled import (
     REGISTRY,
     CompiledCartPole,
+    CompiledDeepSea,
     CompiledPendulum,
     CompiledTabular,
     TensorFlowEnvironment,
@@ -21,7 +24,11 @@ def _tabular(**kwargs):
     return CompiledTabular(np.full((4, 3, 4), 0.25), np.ones((4, 3)), np.full(4, 0.25), **kwargs)
 
 
-_KINDS = {kind.__name__: kind for kind in REGISTRY.values()} | {"CompiledTabular": _tabular}
+_KINDS = {kind.__name__: kind for kind in REGISTRY.values()} | {
+    "CompiledTabular": _tabular,
+    "CompiledDeepSea": functools.partial(CompiledDeepSea, deterministic=False),
+}
+_ONE_START = {"FrozenLake-v1", "DeepSea-v0"}
 
 
 class _Rollouts:
@@ -119,7 +126,7 @@ def test_copies_differ_from_one_another_at_the_start_and_at_later_resets(rollout
     action = tf.constant(np.stack([environment.action_space.sample() for _ in range(64)]))
     _, row = environment.step(again, action)
     starts = [np.unique(x, axis=0) for x in (observation, row.observation)]
-    if rollouts.environment.name != "FrozenLake-v1":  # which has one start
+    if rollouts.environment.name not in _ONE_START:
         assert all(len(s) > 2 for s in starts)
         assert _differ(observation, row.observation)
 
