@@ -5,10 +5,13 @@ and ``observe``, and the ids it goes by), decorate it with ``gin.register``, and
 """
 
 from pgtf.environments.compiled.acrobot import CompiledAcrobot as CompiledAcrobot
+from pgtf.environments.compiled.asterix import CompiledAsterix as CompiledAsterix
+from pgtf.environments.compiled.breakout import CompiledBreakout as CompiledBreakout
 from pgtf.environments.compiled.cartpole import CompiledCartPole as CompiledCartPole
 from pgtf.environments.compiled.catch import CompiledCatch as CompiledCatch
 from pgtf.environments.compiled.deep_sea import CompiledDeepSea as CompiledDeepSea
 from pgtf.environments.compiled.four_rooms import CompiledFourRooms as CompiledFourRooms
+from pgtf.environments.compiled.freeway import CompiledFreeway as CompiledFreeway
 from pgtf.environments.compiled.mountain_car import CompiledMountainCar as CompiledMountainCar
 from pgtf.environments.compiled.mountain_car_continuous import (
     CompiledMountainCarContinuous as CompiledMountainCarContinuous,
@@ -16,6 +19,8 @@ from pgtf.environments.compiled.mountain_car_continuous import (
 from pgtf.environments.compiled.noise import Noise as Noise
 from pgtf.environments.compiled.pendulum import CompiledPendulum as CompiledPendulum
 from pgtf.environments.compiled.registry import compiled_environment as compiled_environment
+from pgtf.environments.compiled.seaquest import CompiledSeaquest as CompiledSeaquest
+from pgtf.environments.compiled.space_invaders import CompiledSpaceInvaders as CompiledSpaceInvaders
 from pgtf.environments.compiled.tabular import CompiledFrozenLake as CompiledFrozenLake
 from pgtf.environments.compiled.tabular import CompiledTabular as CompiledTabular
 from pgtf.environments.compiled.tensorflow_environment import REGISTRY as REGISTRY

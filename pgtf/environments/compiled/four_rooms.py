@@ -67,7 +67,7 @@ class CompiledFourRooms(CompiledTabular, ids={"FourRooms-v0": {}}):
         Raises:
             ConfigurationError: goal or start is not a field, or both are the same.
         """
-        goal, start = tuple(goal), start and tuple(start)
+        goal, start = (goal[0], goal[1]), start and (start[0], start[1])
         for name, field in (("goal", goal), ("start", start or goal)):
             if not (max(field) < len(_MAP) and _FREE[field]):
                 raise ConfigurationError(

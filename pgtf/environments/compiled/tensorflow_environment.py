@@ -190,7 +190,8 @@ class TensorFlowEnvironment(Environment):
             ConfigurationError: it has no picture, and Gymnasium has no such task.
         """
         if type(self).picture is not TensorFlowEnvironment.picture:
-            return Drawn(self.replicate(1), lambda state: self.picture(state.physics))
+            one = self.replicate(1)
+            return Drawn(one, lambda state: one.picture(state.physics))
         original = self.original
         if original is None or self._has_rules_of_its_own():
             raise ConfigurationError(

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from pgtf.environments.compiled import Noise
@@ -13,8 +12,9 @@ class GivenNoise(Noise):
 
     def __new__(cls, numbers: Any) -> "GivenNoise":
         """Takes [D, B] numbers of [0, 1)."""
-        noise = super().__new__(cls, tf.constant([0, 0]), tf.constant(0), np.shape(numbers)[1])
-        noise.numbers = tf.constant(numbers, tf.float32)
+        numbers = tf.cast(numbers, tf.float32)
+        noise = super().__new__(cls, tf.constant([0, 0]), tf.constant(0), numbers.shape[1])
+        noise.numbers = numbers
         return noise
 
     numbers: tf.Tensor
