@@ -1,6 +1,7 @@
 """What every test runs under: TensorFlow's threads, fixed seeds, no gin bindings."""
 
 import os
+from typing import TYPE_CHECKING
 
 # TensorFlow reads these when it starts. Test processes share the cores, one each; two workers of
 # A3C take a thread each.
@@ -11,6 +12,9 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from tests.toy_environments import Scripted
 
 # Examples depend on the test alone, and the first one may spend seconds in a compiler.
 hypothesis.settings.register_profile("pgtf", deadline=None, derandomize=True)
@@ -33,3 +37,12 @@ def _same_start() -> None:
 
     keras.utils.set_random_seed(0)
     gin.clear_config()
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> "type[Scripted]":
+    """The scripted environment before its first step; ``monkeypatch`` writes its script."""
+    from tests.toy_environments import Scripted
+
+    monkeypatch.setattr(Scripted, "taken", 0)
+    return Scripted

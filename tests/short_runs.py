@@ -16,6 +16,7 @@ from pgtf import launch
 
 CHECKOUT = Path(__file__).parents[1]
 TOY = "tests.toy_environments"
+SCRIPTED = f"ENVIRONMENT = '{TOY}:Scripted-v0'"
 QUICK = (
     "TOTAL_STEPS = 400",
     "NUM_ENVS = 2",

@@ -4,6 +4,8 @@
 """
 
 import itertools
+import time
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
@@ -126,6 +128,32 @@ class Endless(gym.Env[np.ndarray, int]):
         return np.ones(1, np.float32), 1.0, self.time == self.terminates_after, False, {}
 
 
+class Scripted(Endless):
+    """Something happens at one step of the whole run; ``monkeypatch`` writes the script.
+
+    Attributes:
+        length: of an episode, which then terminates; None for one without end.
+        seconds: that each step takes.
+        at: the step at which ``event`` is called, counted over all copies.
+        event: may return a reward, raise, or send a signal.
+        taken: steps so far.
+    """
+
+    length: int | None = 10
+    seconds = 0.0
+    at = 0
+    event: Callable[[], float] = staticmethod(lambda: 1.0)
+    taken = 0
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        Scripted.taken += 1
+        time.sleep(self.seconds)
+        observation, reward, *_ = super().step(action)
+        if Scripted.taken == Scripted.at:
+            reward = Scripted.event()
+        return observation, reward, self.time == self.length, False, {}
+
+
 class Counting(gym.Env[np.ndarray, Any]):
     """Shows where it stands: [episode, step, length of this episode, sum of the last action].
 
@@ -229,6 +257,6 @@ class Broken(gym.Env[np.ndarray, int]):
         return np.zeros(1, np.float32), 0.0, False, False, {}
 
 
-for _name in ("Identity", "Endless", "Counting", "Nested", "Broken"):
+for _name in ("Identity", "Endless", "Scripted", "Counting", "Nested", "Broken"):
     if f"{_name}-v0" not in gym.registry:
         gym.register(f"{_name}-v0", entry_point=f"{__name__}:{_name}")

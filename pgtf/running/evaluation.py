@@ -188,13 +188,7 @@ class NoEvaluation(Evaluation):
         self.every = None
         self.final_episodes = 0
 
-    def build(
-        self,
-        policy: Policy,
-        environment: Environment,
-        seed: int,
-        compilation: Compilation | None = None,
-    ) -> None:
+    def build(self, *parts: Any, **named: Any) -> None:
         """Does nothing."""
 
     def stop(self) -> None:

@@ -1,24 +1,14 @@
 """Going on after an environment has failed, a bound number of times."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import tensorflow as tf
 
 from pgtf.environments.border import EnvironmentFailure
+from pgtf.environments.lifetime import Lifetime
 
 _T = TypeVar("_T")
-
-
-class Renewable(Protocol):
-    """The part of an ``Environment`` that recovery needs."""
-
-    @property
-    def failure(self) -> Exception | None:
-        """See ``Environment.failure``."""
-
-    def renew(self) -> None:
-        """See ``Environment.renew``."""
 
 
 class Recovery:
@@ -51,7 +41,7 @@ class Recovery:
     def run(
         self,
         attempt: Callable[[], _T],
-        environment: Renewable,
+        environment: Lifetime,
         restart: Callable[[], None] = lambda: None,
     ) -> _T:
         """Returns what ``attempt`` returns, which steps an environment in a graph.
@@ -74,7 +64,7 @@ class Recovery:
                 self.recover(environment, error)
                 failed = True
 
-    def recover(self, environment: Renewable, error: Exception, who: str = "") -> None:
+    def recover(self, environment: Lifetime, error: Exception, who: str = "") -> None:
         """Rebuilds an environment, if that is what failed and if it may.
 
         Args:

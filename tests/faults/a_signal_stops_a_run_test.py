@@ -15,8 +15,8 @@ from pgtf.rollouts.steps import Rollouts
 from pgtf.running.pace import Pace
 from pgtf.trainers.call_length import CallLength
 from pgtf.trainers.synchronous import SynchronousTrainer
-from tests.faults.scripted import SCRIPTED, Scripted
-from tests.short_runs import event_steps, table, train
+from tests.short_runs import SCRIPTED, event_steps, table, train
+from tests.toy_environments import Scripted
 
 LONG = ("Rollouts.num_steps = 100000", "Evaluation.every = None")
 
@@ -128,7 +128,7 @@ def test_scoring_a_run_can_be_stopped(
 def test_a_call_of_the_trainer_ends_in_time_when_steps_are_slow(
     scripted: type[Scripted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    environment = GymEnvironment("tests.faults.scripted:Scripted-v0", 2)
+    environment = GymEnvironment("tests.toy_environments:Scripted-v0", 2)
     trainer = SynchronousTrainer(environment=environment, rollout=Rollouts(2), jit_compile=False)
     trainer.build(0)
     monkeypatch.setattr(scripted, "seconds", 5e-3)

@@ -11,8 +11,8 @@ import pytest
 
 from pgtf.environments.patience import Overdue, Patience
 from pgtf.errors import TrainingError
-from tests.faults.scripted import SCRIPTED, Scripted
-from tests.short_runs import train
+from tests.short_runs import SCRIPTED, train
+from tests.toy_environments import Scripted
 
 LIMIT = "GymEnvironment.step_timeout = 0.5"
 

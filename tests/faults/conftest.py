@@ -5,8 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.scripted import Scripted
-
 
 @pytest.fixture(autouse=True)
 def _hears_hangups() -> Iterator[None]:
@@ -14,10 +12,3 @@ def _hears_hangups() -> Iterator[None]:
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
-
-
-@pytest.fixture
-def scripted(monkeypatch: pytest.MonkeyPatch) -> type[Scripted]:
-    """The scripted environment before its first step; ``monkeypatch`` writes its script."""
-    monkeypatch.setattr(Scripted, "taken", 0)
-    return Scripted

@@ -11,8 +11,8 @@ import tensorflow as tf
 import pgtf
 from pgtf.errors import ConfigurationError, TrainingError
 from pgtf.running.checkpoint import Checkpoints
-from tests.faults.scripted import SCRIPTED, Scripted
-from tests.short_runs import table, train
+from tests.short_runs import SCRIPTED, table, train
+from tests.toy_environments import Scripted
 
 # Clipped gradients times this are finite; what a network makes of such weights is not.
 STEEP = ("Learner.optimizer = @SGD()", "SGD.learning_rate = 1e37", "Evaluation.every = None")

@@ -6,20 +6,18 @@ import math
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError, TrainingError
-from tests.short_runs import TOY, event_steps, table, train
-from tests.toy_environments import Broken
+from tests.short_runs import SCRIPTED, TOY, event_steps, table, train
+from tests.toy_environments import Broken, Scripted
 
 COUNTING = f"ENVIRONMENT = '{TOY}:Counting-v0'"
 SCALARS = {
@@ -28,42 +26,6 @@ SCALARS = {
     *("train/explained_variance", "train/learning_rate", "train/gradient_norm"),
     "train/advantage_std",
 }
-
-
-class Eventful(gym.Env[Any, Any]):
-    """Episodes of ten steps; something happens at one step of the whole run.
-
-    Attributes:
-        at: the step, counted over all copies.
-        event: what happens.
-    """
-
-    observation_space: gym.Space[Any] = gym.spaces.Box(-1.0, 1.0, (1,), np.float32)
-    action_space: gym.Space[Any] = gym.spaces.Discrete(2)
-    at, taken = 0, 0
-
-    @staticmethod
-    def event() -> float:
-        return 0.0
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
-        super().reset(seed=seed)
-        self.time = 0
-        return self.observation_space.sample(), {}
-
-    def step(self, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        Eventful.taken += 1
-        self.time += 1
-        reward = Eventful.event() if Eventful.taken == Eventful.at else 1.0
-        return self.observation_space.sample(), reward, self.time == 10, False, {}
-
-
-@pytest.fixture
-def eventful() -> Iterator[type[Eventful]]:
-    gym.register("Eventful-v0", entry_point=lambda **kwargs: Eventful())
-    Eventful.taken = 0
-    yield Eventful
-    gym.registry.pop("Eventful-v0")
 
 
 def curves(logdir: Path) -> list[dict[str, str]]:
@@ -134,7 +96,7 @@ def test_run_is_a_function_of_its_seed(tmp_path: Path) -> None:
 
 def test_interrupted_run_saves_and_goes_on_where_it_stopped(
     tmp_path: Path,
-    eventful: type[Eventful],
+    scripted: type[Scripted],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -142,14 +104,13 @@ def test_interrupted_run_saves_and_goes_on_where_it_stopped(
         os.kill(os.getpid(), signal.SIGTERM)
         return 1.0
 
-    monkeypatch.setattr(eventful, "event", staticmethod(stop))
-    monkeypatch.setattr(eventful, "at", 150)
-    environment = "ENVIRONMENT = 'Eventful-v0'"
-    first = train(tmp_path, environment)
+    monkeypatch.setattr(scripted, "event", staticmethod(stop))
+    monkeypatch.setattr(scripted, "at", 150)
+    first = train(tmp_path, SCRIPTED)
     stopped = first["steps"]
     saved = {path.stem for path in (tmp_path / "checkpoints").glob("*.index")}
     capsys.readouterr()
-    second = train(tmp_path, environment)
+    second = train(tmp_path, SCRIPTED)
 
     assert 100 < stopped < 210
     assert first["interrupted"] == "SIGTERM"
@@ -222,33 +183,33 @@ def test_environment_that_crashes_is_named_and_the_run_saved(tmp_path: Path) -> 
 
 
 def test_environment_that_crashes_later_can_be_mended_and_gone_on_with(
-    tmp_path: Path, eventful: type[Eventful], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, scripted: type[Scripted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash() -> float:
         raise ValueError("no more\nof this")
 
-    monkeypatch.setattr(eventful, "event", staticmethod(crash))
-    monkeypatch.setattr(eventful, "at", 155)
+    monkeypatch.setattr(scripted, "event", staticmethod(crash))
+    monkeypatch.setattr(scripted, "at", 155)
     with pytest.raises(TrainingError, match=r"raised ValueError: no more \(.* The last checkpoint"):
-        train(tmp_path, "ENVIRONMENT = 'Eventful-v0'")
-    monkeypatch.setattr(eventful, "event", staticmethod(lambda: 1.0))
-    train(tmp_path, "ENVIRONMENT = 'Eventful-v0'")
+        train(tmp_path, SCRIPTED)
+    monkeypatch.setattr(scripted, "event", staticmethod(lambda: 1.0))
+    train(tmp_path, SCRIPTED)
 
     check_curves(tmp_path, 400)
 
 
 def test_environment_that_crashes_in_an_evaluation_is_named_too(
-    tmp_path: Path, eventful: type[Eventful], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, scripted: type[Scripted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash() -> float:
         raise ValueError("no more")
 
-    monkeypatch.setattr(eventful, "event", staticmethod(crash))
+    monkeypatch.setattr(scripted, "event", staticmethod(crash))
     # Training takes 400 steps and a few that are not counted; evaluations of 20 steps lie between.
-    monkeypatch.setattr(eventful, "at", 215)
+    monkeypatch.setattr(scripted, "at", 215)
 
     with pytest.raises(TrainingError, match=r"failed after 20\d steps: environment \d raised"):
-        train(tmp_path, "ENVIRONMENT = 'Eventful-v0'")
+        train(tmp_path, SCRIPTED)
 
 
 def test_environments_of_the_evaluation_that_cannot_be_made_are_said_in_one_sentence(
@@ -263,14 +224,14 @@ def test_environments_of_the_evaluation_that_cannot_be_made_are_said_in_one_sent
 
 
 def test_loss_that_is_not_finite_stops_the_run_at_its_last_good_checkpoint(
-    tmp_path: Path, eventful: type[Eventful], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, scripted: type[Scripted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(eventful, "event", staticmethod(lambda: 1e30))
-    monkeypatch.setattr(eventful, "at", 350)
+    monkeypatch.setattr(scripted, "event", staticmethod(lambda: 1e30))
+    monkeypatch.setattr(scripted, "at", 350)
     monkeypatch.setattr("pgtf.running.loop._CALL_SECONDS", math.inf)
 
     with pytest.raises(TrainingError) as stopped:
-        train(tmp_path, "ENVIRONMENT = 'Eventful-v0'")
+        train(tmp_path, SCRIPTED)
 
     assert "is not finite after 400 steps" in str(stopped.value)
     assert "lower learning rate" in str(stopped.value)
