@@ -4,7 +4,7 @@ import csv
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import gin
 import tensorflow as tf
 from tensorboard.compat.proto.event_pb2 import Event
 
-from pgtf import launch
+from pgtf import command_line, launch
 
 CHECKOUT = Path(__file__).parents[1]
 TOY = "tests.toy_environments"
@@ -42,6 +42,15 @@ def train(
 def flags(*parameters: str) -> list[str]:
     """Bindings as flags of the command line."""
     return [f"--gin_param={parameter}" for parameter in parameters]
+
+
+def command(main: Callable[[Sequence[str]], int | None], *arguments: str) -> int:
+    """Runs a command in this process; returns the code that its own would exit with."""
+    gin.clear_config()
+    try:
+        command_line.run_command(main, arguments)
+    except SystemExit as left:
+        return left.code if isinstance(left.code, int) else 0
 
 
 def start(

@@ -13,14 +13,14 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pgtf import command_line, evaluate
+from pgtf import evaluate
 from pgtf.environments.gym import GymEnvironment
 from pgtf.errors import ConfigurationError
 from pgtf.running.film import film
 from pgtf.running.restored import restored_trainer
 from pgtf.trainers.a3c.worker import Worker
 from pgtf.trainers.iteration import Iteration
-from tests.short_runs import TOY, start, train
+from tests.short_runs import TOY, command, start, train
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -38,13 +38,8 @@ def evaluated(capsys: pytest.CaptureFixture[str]) -> Command:
     """The command in this process: its exit code, output and errors."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        gin.clear_config()
         capsys.readouterr()
-        try:
-            command_line.run_command(evaluate.main, arguments)
-        except SystemExit as left:
-            code = left.code if isinstance(left.code, int) else 0
-        return (code, *capsys.readouterr())
+        return (command(evaluate.main, *arguments), *capsys.readouterr())
 
     return run
 

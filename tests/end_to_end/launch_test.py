@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.short_runs import QUICK, flags, start, table
+from pgtf import launch
+from tests.short_runs import QUICK, command, flags, start, table
 
 MINE = """# Mine: A2C with a part of my own.
 import my_parts
@@ -125,13 +126,15 @@ def test_nothing_but_warnings_about_bindings_is_on_stderr(mine: Ended) -> None:
     ]
 
 
-def test_misconfiguration_is_one_message_and_exit_code_two(tmp_path: Path) -> None:
-    ended = launched(tmp_path, "--gin_file=a2c.gin", "--gin_param=Learner.discont = 1")
+def test_misconfiguration_is_one_message_and_exit_code_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
 
-    assert ended.code == 2
-    assert ended.out == ""
-    assert ended.err == (
+    assert command(launch.main, "--gin_file=a2c.gin", "--gin_param=Learner.discont = 1") == 2
+    assert tuple(capsys.readouterr()) == (
+        "",
         "pgtf: --gin_param=\"Learner.discont = 1\": Learner has no parameter 'discont'. Did you"
-        " mean 'discount'?\n"
+        " mean 'discount'?\n",
     )
     assert list(tmp_path.iterdir()) == []

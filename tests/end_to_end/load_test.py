@@ -19,7 +19,7 @@ from pgtf.errors import ConfigurationError
 from pgtf.policies.acting_graph import acting_graph, live_policy, save_graph, saved_policy
 from pgtf.running.restored import restored_trainer
 from pgtf.spaces import bounded
-from tests.short_runs import CHECKOUT, QUICK, TOY, train
+from tests.short_runs import CHECKOUT, TOY, train
 from tests.uncompilable import PythonMLP
 
 NESTED = f"{TOY}:Nested-v0"
@@ -160,31 +160,21 @@ def test_nothing_of_the_user_s_is_needed(tmp_path: Path) -> None:
         " max_episode_steps=20)\n"
     )
     (tmp_path / "mine.gin").write_text("import mine\ninclude 'a2c.gin'\nPolicy.head = @MyHead()\n")
-    bindings = [*QUICK, "ENVIRONMENT = 'mine:Mine-v0'"]
-    code = (
-        "import sys; sys.path.append('.')\n"
-        "import pgtf\n"
-        f"pgtf.train('mine.gin', bindings={bindings!r},"
-        " logdir='run')\n"
-    )
+    parameters = ("ENVIRONMENT = 'mine:Mine-v0'", "Evaluation.every = None")
+    train(tmp_path / "run", *parameters, files=[str(tmp_path / "mine.gin")])
+    for file in tmp_path.glob("mine*"):
+        file.unlink()
     use = (
         "import sys, pgtf\n"
         "print(pgtf.load('run')([1.0, 0.0, 0.0]).shape)\n"
         "print([m for m in sys.modules if 'classic_control.pendulum' in m or m == 'mine'])\n"
     )
     environment = {"PYTHONPATH": str(CHECKOUT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
-    for step in (code, use):
-        ended = subprocess.run(
-            [sys.executable, "-c", step],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
-        assert ended.returncode == 0, ended.stderr
-        for file in tmp_path.glob("mine*"):
-            file.unlink()
+    ended = subprocess.run(
+        [sys.executable, "-c", use], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
 
+    assert ended.returncode == 0, ended.stderr
     assert ended.stdout == "(1,)\n[]\n"
 
 

@@ -30,6 +30,12 @@ def run(logdir: Path, *parameters: str, **arguments: Any) -> pgtf.Run:
     return pgtf.train("a2c.gin", bindings=bindings, logdir=logdir, **arguments)
 
 
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> pgtf.Run:
+    """A run of the main thread that nothing came before."""
+    return run(tmp_path_factory.mktemp("untouched") / "run")
+
+
 def curves(logdir: Path) -> list[dict[str, str]]:
     """The table without what depends on the clock."""
     return [{k: v for k, v in row.items() if k != "time/fps"} for row in table(logdir)]
@@ -94,8 +100,7 @@ class _Stop(pgtf.Callback):
         return True
 
 
-def test_second_run_has_nothing_of_the_first(tmp_path: Path) -> None:
-    untouched = run(tmp_path / "alone")
+def test_second_run_has_nothing_of_the_first(untouched: pgtf.Run, tmp_path: Path) -> None:
     run(tmp_path / "one", "Policy.head = @Softmax()", "Learner.reward_scale = 0.1", *SHARED)
     after = run(tmp_path / "two")
 
@@ -110,12 +115,11 @@ def test_singletons_are_each_run_s_own(tmp_path: Path) -> None:
     assert curves(first.logdir) == curves(second.logdir)
 
 
-def test_run_that_failed_leaves_nothing(tmp_path: Path) -> None:
-    run(tmp_path / "good")
+def test_run_that_failed_leaves_nothing(untouched: pgtf.Run, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"Learner\.discount"):
         run(tmp_path / "bad", "Learner.discount = 2.0", "Learner.reward_scale = 0.5")
 
-    assert pgtf.load(tmp_path / "good")([0.0] * 4) in (0, 1)
+    assert pgtf.load(untouched.logdir)([0.0] * 4) in (0, 1)
     assert run(tmp_path / "again").summary["steps"] >= 400
 
 
@@ -136,12 +140,11 @@ def in_a_thread(function: Callable[[], pgtf.Run]) -> pgtf.Run:
         return pool.submit(function).result()
 
 
-def test_thread_trains_as_the_main_thread_does(tmp_path: Path) -> None:
+def test_thread_trains_as_the_main_thread_does(untouched: pgtf.Run, tmp_path: Path) -> None:
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    here = run(tmp_path / "here")
     there = in_a_thread(lambda: run(tmp_path / "there"))
 
-    assert curves(there.logdir) == curves(here.logdir)
+    assert curves(there.logdir) == curves(untouched.logdir)
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 

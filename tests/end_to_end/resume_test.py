@@ -17,14 +17,14 @@ from pgtf.configuration import configuration
 from pgtf.running.checkpoint import Checkpoints
 from tests.short_runs import QUICK, event_steps, flags, start, table, train
 
-LOG_EVERY = 500
+LOG_EVERY = 200
 ASKED = (
     *QUICK,
-    "TOTAL_STEPS = 30000",
+    "TOTAL_STEPS = 12000",
     "NUM_ENVS = 4",
     f"train.log_every = {LOG_EVERY}",
-    "train.checkpoint_every = 1700",
-    "Evaluation.every = 4000",
+    "train.checkpoint_every = 700",
+    "Evaluation.every = 1600",
 )
 BATCH = 8  # Of NUM_ENVS = 4 and Rollouts.num_steps = 2: what a log may come late by.
 
@@ -79,7 +79,7 @@ def test_run_survives_sigterm_a_kill_and_ctrl_c(tmp_path: Path) -> None:
     run = Run(tmp_path)
 
     process = run.start()
-    run.wait_for(process, lambda: run.steps() >= 2_000)
+    run.wait_for(process, lambda: run.steps() >= 800)
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate()
     assert process.returncode == 128 + signal.SIGTERM
@@ -92,7 +92,7 @@ def test_run_survives_sigterm_a_kill_and_ctrl_c(tmp_path: Path) -> None:
 
     process = run.start()
     # Killed where curves go beyond the last checkpoint.
-    run.wait_for(process, lambda: run.saved() > int(str(first["steps"])) + 3_000)
+    run.wait_for(process, lambda: run.saved() > int(str(first["steps"])) + 1_200)
     run.wait_for(process, lambda: run.steps() > run.saved() + LOG_EVERY)
     process.kill()
     out, _ = process.communicate()
@@ -115,7 +115,7 @@ def test_run_survives_sigterm_a_kill_and_ctrl_c(tmp_path: Path) -> None:
     assert process.returncode == 0
     assert err == ""
     assert run.summary()["interrupted"] is None
-    assert 30_000 <= int(str(run.summary()["steps"])) < 30_000 + BATCH
+    assert 12_000 <= int(str(run.summary()["steps"])) < 12_000 + BATCH
     check_curves(run)
     assert run.steps() == run.summary()["steps"]
 

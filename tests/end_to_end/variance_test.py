@@ -3,8 +3,11 @@
 import csv
 from pathlib import Path
 
+import pytest
+
+from pgtf import variance
 from pgtf.laboratory.figure import require_matplotlib
-from tests.short_runs import flags, start, train
+from tests.short_runs import command, flags, start, train
 
 SMALL = flags("VarianceLaboratory.num_trajectories = 8", "VarianceLaboratory.batch_sizes = (1, 2)")
 
@@ -36,8 +39,9 @@ def test_a_run_is_measured_from_its_checkpoint(tmp_path: Path) -> None:
     assert list((tmp_path / "out").glob("*tfevents*"))
 
 
-def test_what_cannot_be_measured_is_said_in_one_sentence(tmp_path: Path) -> None:
-    process = start("pgtf.variance", f"--run={tmp_path}", cwd=tmp_path)
-    _, err = process.communicate()
-    assert process.returncode == 2
-    assert err == f"pgtf: --run={tmp_path} holds no run: there is no config.gin in it.\n"
+def test_what_cannot_be_measured_is_said_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(variance.main, f"--run={tmp_path}") == 2
+    said = f"pgtf: --run={tmp_path} holds no run: there is no config.gin in it.\n"
+    assert capsys.readouterr().err == said

@@ -268,7 +268,7 @@ def test_workers_have_their_own_entropy_coefficients() -> None:
 @pytest.mark.parametrize("lock", [False, True])
 def test_the_counter_loses_no_step_under_many_workers(lock: bool) -> None:
     watch: list[Watched] = []
-    made = trainer(watched(watch, num_envs=2), rollout=Rollouts(3), num_workers=16, lock=lock)
+    made = trainer(watched(watch, num_envs=2), rollout=Rollouts(3), num_workers=6, lock=lock)
     before = sum(len(env.actions) for env in watch)
     for _ in range(3):
         made.iterate(NEVER)
