@@ -56,13 +56,10 @@ def test_what_a_run_gives_itself_is_not_offered() -> None:
     assert train.arguments[0].default is None, "it has to be bound"
 
 
-def test_part_is_shown_with_what_can_be_bound() -> None:
-    out = subprocess.run(
-        [sys.executable, "-m", "pgtf.list_parts", "Policy"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+def test_part_is_shown_with_what_can_be_bound(capsys: pytest.CaptureFixture[str]) -> None:
+    list_parts.print_parts(["Policy"], [], [])
+
+    out = capsys.readouterr().out
     assert "Policy.network = None\n" in out
     assert "@MLP()" in out
     assert "Learner" not in out.split()

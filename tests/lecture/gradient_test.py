@@ -136,7 +136,6 @@ EXACT = gradient(EPISODIC, EPISODIC_PREFERENCES, 1.0)
 @pytest.mark.parametrize(
     "combination",
     [
-        Combination("none", "none", "MonteCarlo"),
         Combination("none", "TimeDependent", "MonteCarlo"),
         Combination("V", "StateValue, shared", "TD0"),
         Combination("V", "Constant", "NStep(2)"),
@@ -159,15 +158,14 @@ def test_the_region_is_small_enough_to_tell_slips_apart() -> None:
     policy = probabilities(EPISODIC_PREFERENCES)
     weight = visits(EPISODIC, policy, 1.0)
     immediate = score_function_gradient(policy, weight, EPISODIC.mean_reward)  # r_t for the return
+    assert p_value(samples, free(EXACT)) > ALPHA
     for slip in (1.05 * EXACT, -EXACT, 0.5 * EXACT, immediate):
         assert p_value(samples, free(slip)) < 1e-6
 
 
-@pytest.mark.parametrize("critic", ["none", "Q"])
-def test_discounted_returns_leave_the_states_undiscounted(critic: str) -> None:
+def test_discounted_returns_leave_the_states_undiscounted() -> None:
     """The slides' estimators drop γ^t: they follow E Σ_t ∇ log π Q_π, not ∇E Σ_t γ^t r_t."""
-    baseline = {"none": "none", "Q": "ExpectedQ"}[critic]
-    combination = Combination(critic, baseline, "MonteCarlo")
+    combination = Combination("Q", "ExpectedQ", "MonteCarlo")
     made = learn(combination, EPISODIC, EPISODIC_PREFERENCES, 0.8)
     samples = sampled_gradients(made, episodes())
     followed = undiscounted_gradient(EPISODIC, EPISODIC_PREFERENCES, 0.8)
@@ -222,7 +220,6 @@ def sampled_sums(combination: Combination, values: Array) -> Array:
 @pytest.mark.parametrize(
     "combination",
     [
-        Combination("V", "StateValue, shared", "NStep(2)"),
         Combination("V", "TimeDependent", "LambdaReturn(1)"),
         Combination("Q", "ExpectedQ", "TD0"),
     ],
@@ -235,21 +232,9 @@ def test_with_an_exact_critic_rollouts_are_unbiased(combination: Combination) ->
     assert p_value(samples, free(1.1 * UNBIASED)) < 1e-6  # power
 
 
-@pytest.mark.parametrize(
-    ("returns", "baseline"),
-    [
-        ("TD0", "none"),
-        ("NStep(2)", "StateValue, shared"),
-        ("LambdaReturn(0.6)", "StateValue, shared"),
-    ],
-)
-def test_with_a_wrong_v_the_bias_is_the_one_of_theory(returns: str, baseline: str) -> None:
-    samples = sampled_sums(Combination("V", baseline, returns), WRONG_V)
-    if returns == "NStep(2)":
-        signal = ROLLOUTS.n_step_returns(WRONG_V, 2)
-    else:
-        lambda_ = {"TD0": 0.0, "LambdaReturn(0.6)": 0.6}[returns]
-        signal = ROLLOUTS.lambda_returns(WRONG_V, lambda_)
+def test_with_a_wrong_v_the_bias_is_the_one_of_theory() -> None:
+    samples = sampled_sums(Combination("V", "StateValue, shared", "NStep(2)"), WRONG_V)
+    signal = ROLLOUTS.n_step_returns(WRONG_V, 2)
     assert p_value(samples, free(ROLLOUTS.gradient(signal))) > ALPHA
     assert p_value(samples, free(UNBIASED)) < 1e-6
 

@@ -79,17 +79,23 @@ def replaying_ppo(jit_compile: bool) -> SynchronousTrainer:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("maker", "xla"),
-    [(make, True), (looping, True), (ppo, False), (replaying, False), (replaying_ppo, True)],
+    ("maker", "xla", "seeds"),
+    [
+        (make, True, 3),
+        (looping, True, 2),
+        (ppo, False, 2),
+        (replaying, False, 2),
+        (replaying_ppo, True, 2),
+    ],
 )
 def test_each_seed_learns_what_it_learns_alone(
-    maker: Callable[[bool], SynchronousTrainer], xla: bool
+    maker: Callable[[bool], SynchronousTrainer], xla: bool, seeds: int
 ) -> None:
     """Weights, statistics and schedules, with seeds that end at different moments.
 
     Four steps of a rollout are unrolled in the graph, 34 are a loop, and so are their returns.
     """
-    together = SeedsTrainer(lambda: maker(xla), 3, TOTAL)
+    together = SeedsTrainer(lambda: maker(xla), seeds, TOTAL)
     together.build(5)
     while together.steps.numpy() < TOTAL:
         together.iterate(TOTAL)
