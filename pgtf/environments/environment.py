@@ -12,7 +12,7 @@ from pgtf.configuration.unmade import Needs, Unmade
 from pgtf.environments.groups import BlockGroups, Groups, VectorisedGroups
 from pgtf.environments.lifetime import Lifetime
 from pgtf.errors import ConfigurationError
-from pgtf.trajectory import TimeStep, Trajectory
+from pgtf.trajectory import PackedStep, TimeStep, Trajectory
 
 
 class Environment(Lifetime, abc.ABC):
@@ -71,6 +71,10 @@ class Environment(Lifetime, abc.ABC):
         Returns:
             The next state and the time step.
         """
+
+    def packed_step(self, state: Any, action: Any) -> tuple[Any, TimeStep | PackedStep]:
+        """Like ``step``, for rollouts, which take steps apart where that costs nothing."""
+        return self.step(state, action)
 
     @abc.abstractmethod
     def replicate(self, num_envs: int, frozen: bool = False) -> "Environment":

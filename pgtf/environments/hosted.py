@@ -17,7 +17,7 @@ from pgtf.environments.halting import Halt
 from pgtf.environments.interpreter import keep_thread_state
 from pgtf.environments.patience import Overdue, Patience, close_what_hangs
 from pgtf.spaces import bounded, specification
-from pgtf.trajectory import TimeStep
+from pgtf.trajectory import PackedStep, TimeStep
 
 
 class Host(Protocol):
@@ -142,6 +142,13 @@ class HostedEnvironment(Environment):
 
     def step(self, state: Any, action: Any, held: tf.Tensor | None = None) -> tuple[Any, TimeStep]:
         """Steps every copy; the state is a token, the environments keep their own."""
+        state, step = self.packed_step(state, action, held)
+        return state, step.unpacked()
+
+    def packed_step(
+        self, state: Any, action: Any, held: tf.Tensor | None = None
+    ) -> tuple[Any, PackedStep]:
+        """Like ``step``; see ``Environment.packed_step``."""
         inputs = tf.nest.flatten(bounded(self.action_space, action))
         if held is None:
 
@@ -156,9 +163,8 @@ class HostedEnvironment(Environment):
         with tf.control_dependencies([state]):
             *observation, signals = self._numpy(move, inputs, with_signals=True)
         signals.set_shape((5 if self._host.scores_apart else 4, self.num_envs))
-        reward, terminated, truncated, mask, *score = tf.unstack(signals)
         observation = tf.nest.pack_sequence_as(self._observation_spec, observation)
-        return state, TimeStep(observation, reward, terminated > 0, truncated > 0, mask, *score)
+        return state, PackedStep(observation, signals)
 
     def _numpy(
         self, function: Callable[..., Any], inputs: list[tf.Tensor], with_signals: bool

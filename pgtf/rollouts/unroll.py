@@ -11,7 +11,7 @@ from pgtf.environments.environment import Environment
 from pgtf.environments.sizes import element_bytes
 from pgtf.graph.scan import scan, scan_rows, stacked
 from pgtf.policies.decision import Actor, Decision, network_memory
-from pgtf.trajectory import TimeStep, Trajectory
+from pgtf.trajectory import PackedStep, TimeStep, Trajectory
 
 # Maps an observation, the network's memory and a seed to a decision.
 Act = Callable[[Any, Any, tf.Tensor], Decision]
@@ -155,7 +155,7 @@ def played_steps(
     def move(place: tuple[Any, ...], t: Any) -> tuple[tuple[Any, ...], Any]:
         state, observation, memory = place
         decision = behaviour.act(observation, memory, seed + tf.stack([1 + t, 0]))
-        state, step = environment.step(state, decision.action)
+        state, step = environment.packed_step(state, decision.action)
         memory = reset(decision.memory, behaviour.initial, step.mask)
         row = (observation, decision.action, decision.log_prob, slim(step))
         return (state, step.observation, memory), row
@@ -176,14 +176,21 @@ def reset(memory: Any, initial: Any, mask: tf.Tensor) -> Any:
     )
 
 
-def slim(step: TimeStep) -> TimeStep:
-    """Leaves a score out that is the very reward, so that no rollout carries both."""
-    return step._replace(score=()) if step.score is step.reward else step
+def slim(step: TimeStep | PackedStep) -> TimeStep | PackedStep:
+    """Leaves out what a rollout would carry twice.
+
+    The observation is the next row's, and the score may be the very reward.
+    """
+    if isinstance(step, TimeStep) and step.score is step.reward:
+        step = step._replace(score=())
+    return step._replace(observation=())
 
 
 def assembled(played: Played) -> tuple[Carry, Trajectory, Finished]:
     """Builds the trajectory of a raw rollout and tallies its episodes; see ``unroll``."""
     observation, action, log_prob, step = stacked(played.rows)
+    if isinstance(step, PackedStep):
+        step = step.unpacked()
     observation = tf.nest.map_structure(
         lambda rows, end: tf.concat([rows, end[tf.newaxis]], axis=0),
         observation,

@@ -13,7 +13,7 @@ from pgtf.rollouts.steps import Rollouts
 
 def act(values: Any, observation: Any, memory: Any, seed: tf.Tensor) -> Decision:
     """The action that the parameters say; memory counts the steps of the episode."""
-    action = tf.fill((len(observation),), values)
+    action = tf.fill((observation.shape[0],), values)
     return Decision(action, tf.cast(memory, tf.float32), memory + 1)
 
 
