@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults.configurations import described, outcomes
 
-SEEDS = range(150)  # ``python -m tests.faults.configurations`` tries 5,000.
+SEEDS = range(300)  # ``python -m tests.faults.configurations`` tries 5,000.
 
 
 @pytest.mark.timeout(600)
