@@ -26,8 +26,6 @@ ENVIRONMENTS = sorted(f"envs/{path.name}" for path in _FOLDER.glob("envs/*.gin")
 PLAIN = tuple(
     f"{kind}Trainer.jit_compile = False" for kind in ("Synchronous", "Asynchronous", "Evolution")
 )
-# Graphs unroll short rollouts, epochs and workers one by one, which takes seconds for long ones.
-SHORT = ("Rollouts.num_steps = 4", "Epochs.num_epochs = 2", "AsynchronousTrainer.num_workers = 1")
 COMPILABLE = ("@SynchronousTrainer()", "@AsynchronousTrainer()", "@EvolutionTrainer()")
 
 
@@ -87,8 +85,7 @@ def runs() -> list[tuple[str, ...]]:
 
 @pytest.mark.parametrize("files", runs(), ids=" ".join)
 def test_every_file_trains(files: tuple[str, ...]) -> None:
-    """An algorithm alone as long as it is shipped, and shorter on top of other settings."""
-    trainer = trainer_of(*files, parameters=(*PLAIN, *(SHORT if len(files) > 1 else ())))
+    trainer = trainer_of(*files, parameters=PLAIN)
     train_a_moment(trainer)
     tasks = [bindings.read_file(file).bindings.get("TASK") for file in files]
     task = [found.value for found in tasks if found is not None][-1]
