@@ -237,7 +237,7 @@ def test_a_failing_environment_stops_the_graph_and_is_told() -> None:
     assert isinstance(failure, EnvironmentFailure)
     message = str(failure)
     assert message.startswith("environment 0 raised RuntimeError: the wheel came off (")
-    assert message.endswith("toy_environments.py line 228). It was at step 3 of its episode")
+    assert message.endswith("toy_environments.py line 256). It was at step 3 of its episode")
 
 
 def test_a_picture_is_that_of_the_first_copy() -> None:
