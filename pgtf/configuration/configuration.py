@@ -139,7 +139,7 @@ def call(function: Callable[..., _T], **arguments: Any) -> _T:
         raise ConfigurationError(
             f"What is bound to {function.__name__} has no end: a part of it calls itself."
         ) from error
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, KeyError, RuntimeError) as error:
         if missing := _REQUIRED.match(str(error)):
             raise ConfigurationError(
                 f"{missing[1]}.{missing[2]} is not bound: bind it, or begin your file with"
