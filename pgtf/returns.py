@@ -16,9 +16,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from pgtf.graph.scan import scan
 from pgtf.shapes import check_alike, check_values
-
-_UNROLLED = 32
 
 
 def lambda_returns(
@@ -217,10 +216,11 @@ def _backwards(
     step: Callable[[tf.Tensor, Any], tf.Tensor], last: tf.Tensor, rows: tuple[tf.Tensor, ...]
 ) -> tf.Tensor:
     """Folds ``step`` over the rows from the last to the first and stacks the results."""
-    length = rows[0].shape[0]
-    if length is None or length > _UNROLLED:
-        return tf.scan(step, rows, initializer=last, reverse=True)
-    results = [last]
-    for t in reversed(range(length)):
-        results.append(step(results[-1], tuple(row[t] for row in rows)))
-    return tf.stack(results[:0:-1])
+    count = rows[0].shape[0]
+    length = tf.shape(rows[0])[0] if count is None else count
+
+    def back(later: tf.Tensor, t: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        now = step(later, tuple(row[length - 1 - t] for row in rows))
+        return now, now
+
+    return scan(back, last, length)[1][::-1]

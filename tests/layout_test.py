@@ -18,9 +18,9 @@ CHECKOUT = Path(__file__).parents[1]
 #: imports from its own package and from the floors below; the commands also from each other.
 FLOORS = (
     {"errors", "moved", "shapes"},
+    {"graph"},
     {"spaces", "space_description", "trajectory", "returns", "losses"},
     {"configuration"},
-    {"graph"},
     {"networks"},
     {"policies"},
     {"environments"},
@@ -35,7 +35,7 @@ FLOORS = (
 )
 #: Arrows that point down and are forbidden all the same.
 FORBIDDEN = {
-    "configuration": {"spaces", "trajectory", "returns", "losses"},
+    "configuration": {"graph", "spaces", "trajectory", "returns", "losses"},
     "learning": {"environments"},
 }
 

@@ -1,6 +1,8 @@
 """In-graph loops with stacked outputs, like ``jax.lax.scan``."""
 
-from collections.abc import Callable
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -9,6 +11,18 @@ UNROLLED = 32  # Longer scans become loops: unrolled, they would be traced too s
 # The same for steps of policy and environment that XLA compiles: at 32 unrolled ones it takes a
 # minute for what, as a loop, compiles in seconds and runs faster.
 UNROLLED_BY_XLA = 8
+
+_vectorized = contextvars.ContextVar("_vectorized", default=False)
+
+
+@contextlib.contextmanager
+def vectorized() -> Iterator[None]:
+    """Traces scans in this context so that ``tf.vectorized_map`` and XLA take them together."""
+    token = _vectorized.set(True)
+    try:
+        yield
+    finally:
+        _vectorized.reset(token)
 
 
 def scan(
@@ -85,17 +99,15 @@ def scan_while(
     once = tf.function(body, autograph=False).get_concrete_function(
         specs, tf.TensorSpec((), tf.int32)
     )
+    rows = _Tensors if _vectorized.get() and isinstance(length, int) else _TensorArrays
     arrays = tf.nest.map_structure(
-        lambda spec: tf.TensorArray(
-            spec.dtype, 0 if length is None else length, length is None, element_shape=spec.shape
-        ),
-        once.structured_outputs[1],
+        lambda spec: rows.empty(length, spec), once.structured_outputs[1]
     )
 
     def loop(t: tf.Tensor, carry: Any, arrays: Any) -> tuple[tf.Tensor, Any, Any]:
         carry, row = once(carry, t)
         written = [
-            array.write(t, x)
+            rows.written(array, t, x)
             for array, x in zip(tf.nest.flatten(arrays), tf.nest.flatten(row), strict=True)
         ]
         return t + 1, carry, tf.nest.pack_sequence_as(arrays, written)
@@ -106,4 +118,43 @@ def scan_while(
         (tf.constant(0), carry, arrays),
         maximum_iterations=length if isinstance(length, int) else None,
     )
-    return carry, tf.nest.map_structure(lambda array: array.stack(), arrays)
+    return carry, tf.nest.map_structure(rows.stacked, arrays)
+
+
+class _TensorArrays:
+    """Rows in TensorArrays, which may grow."""
+
+    @staticmethod
+    def empty(length: Any, spec: tf.TensorSpec) -> tf.TensorArray:
+        """For ``length`` rows, or for any number of them."""
+        size = 0 if length is None else length
+        return tf.TensorArray(spec.dtype, size, length is None, element_shape=spec.shape)
+
+    @staticmethod
+    def written(array: tf.TensorArray, t: tf.Tensor, row: tf.Tensor) -> tf.TensorArray:
+        """With a row at t."""
+        return array.write(t, row)
+
+    @staticmethod
+    def stacked(array: tf.TensorArray) -> tf.Tensor:
+        """The rows."""
+        return array.stack()
+
+
+class _Tensors:
+    """Rows in a tensor of a known size: XLA compiles no loop over vectorised TensorArrays."""
+
+    @staticmethod
+    def empty(length: Any, spec: tf.TensorSpec) -> tf.Tensor:
+        """For ``length`` rows."""
+        return tf.zeros((length, *spec.shape), spec.dtype)
+
+    @staticmethod
+    def written(array: tf.Tensor, t: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
+        """With a row at t."""
+        return tf.tensor_scatter_nd_update(array, t[tf.newaxis, tf.newaxis], row[tf.newaxis])
+
+    @staticmethod
+    def stacked(array: tf.Tensor) -> tf.Tensor:
+        """The rows."""
+        return array

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from pgtf.graph.finite import undone_unless_finite
 from pgtf.graph.packing import Packed, packed, unpacked
-from pgtf.graph.scan import scan_while
+from pgtf.graph.scan import scan_while, vectorized
 from pgtf.learning.acting import TapedActing
 from pgtf.learning.objective import Objective
 from pgtf.learning.schedules import OverEnvironmentSteps
@@ -158,7 +158,7 @@ class StackedLearner:
     def _member(self, inputs: tuple[Any, ...]) -> _Member:
         """One rollout of one seed, with its own weights, and what it learns from it."""
         carry, seed, steps, drawn, trainable, statistics = inputs
-        with self._substituted(trainable, statistics) as scope:
+        with self._substituted(trainable, statistics) as scope, vectorized():
             objective = dataclasses.replace(self.learner.objective, steps=steps)
             learn = self._differentiated if self._passes is None else self._begun
             carry, fresh, finished, work, targets, scalars = learn(objective, carry, seed, drawn)

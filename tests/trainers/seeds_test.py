@@ -100,6 +100,7 @@ def test_each_seed_learns_what_it_learns_alone(
     while together.steps.numpy() < TOTAL:
         together.iterate(TOTAL)
 
+    assert together.compilation.enabled is xla
     for i, name in enumerate(together.members()):
         assert name == f"seed_{i}"
         alone = maker(False)
