@@ -5,8 +5,6 @@ from typing import Any, NamedTuple
 import gin
 import tensorflow as tf
 
-from pgtf.configuration.checked import checked
-from pgtf.configuration.ranges import Count, Probability
 from pgtf.environments.compiled.minatar import (
     DOWN,
     LEFT,
@@ -14,7 +12,7 @@ from pgtf.environments.compiled.minatar import (
     RIGHT,
     SIDE,
     UP,
-    MinAtar,
+    RampingMinAtar,
     at,
     cells,
     moved,
@@ -61,7 +59,7 @@ class Asterix(NamedTuple):
 
 @gin.register
 class CompiledAsterix(
-    MinAtar,
+    RampingMinAtar,
     ids={"MinAtar/Asterix-v0": {}, "MinAtar/Asterix-v1": {"use_minimal_action_set": True}},
 ):
     """MinAtar's Asterix: gold, for 1 each, and enemies come from both sides along eight lanes.
@@ -72,30 +70,6 @@ class CompiledAsterix(
     planes = ("player", "enemy", "trail", "gold")
     minimal_actions = (NOTHING, LEFT, UP, RIGHT, DOWN)
     num_numbers = 3
-
-    @checked
-    def __init__(
-        self,
-        num_envs: Count = 8,
-        time_limit: Count | None = None,
-        sticky_action_prob: Probability = 0.1,
-        use_minimal_action_set: bool = False,
-        difficulty_ramping: bool = True,
-    ):
-        """Makes B boards.
-
-        Args:
-            num_envs: B.
-            time_limit: steps after which an episode is truncated; None for never.
-            sticky_action_prob: probability that the action before is repeated instead.
-            use_minimal_action_set: whether there is no action to fire, which does nothing here.
-            difficulty_ramping: whether it gets harder with time.
-
-        Raises:
-            ConfigurationError: ``num_envs`` or ``time_limit`` is not positive.
-        """
-        self._ramping = difficulty_ramping
-        super().__init__(num_envs, time_limit, sticky_action_prob, use_minimal_action_set)
 
     def begin(self, numbers: list[tf.Tensor]) -> Asterix:
         """The player in the middle, empty lanes."""

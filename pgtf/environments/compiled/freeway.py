@@ -5,8 +5,6 @@ from typing import Any, NamedTuple
 import gin
 import tensorflow as tf
 
-from pgtf.configuration.checked import checked
-from pgtf.configuration.ranges import Count, Probability
 from pgtf.environments.compiled.minatar import (
     DOWN,
     NOTHING,
@@ -61,27 +59,6 @@ class CompiledFreeway(
     planes = ("chicken", "car", *(f"speed{i}" for i in range(1, 1 + _SLOWEST)))
     minimal_actions = (NOTHING, UP, DOWN)
     num_numbers = 2 * _CARS
-
-    @checked
-    def __init__(
-        self,
-        num_envs: Count = 8,
-        time_limit: Count | None = None,
-        sticky_action_prob: Probability = 0.1,
-        use_minimal_action_set: bool = False,
-    ):
-        """Makes B boards.
-
-        Args:
-            num_envs: B.
-            time_limit: steps after which an episode is truncated; None for never.
-            sticky_action_prob: probability that the action before is repeated instead.
-            use_minimal_action_set: whether there are nothing, up and down alone.
-
-        Raises:
-            ConfigurationError: ``num_envs`` or ``time_limit`` is not positive.
-        """
-        super().__init__(num_envs, time_limit, sticky_action_prob, use_minimal_action_set)
 
     @property
     def longest_episode(self) -> int:

@@ -70,10 +70,10 @@ class MinAtar(TensorFlowEnvironment):
     @checked
     def __init__(
         self,
-        num_envs: Count,
-        time_limit: Count | None,
-        sticky_action_prob: Probability,
-        use_minimal_action_set: bool,
+        num_envs: Count = 8,
+        time_limit: Count | None = None,
+        sticky_action_prob: Probability = 0.1,
+        use_minimal_action_set: bool = False,
     ):
         """Makes B boards.
 
@@ -147,6 +147,34 @@ class MinAtar(TensorFlowEnvironment):
 
     def _board(self, physics: Any) -> tf.Tensor:
         return tf.transpose(tf.stack(self.layers(physics.game)), [3, 1, 2, 0])
+
+
+class RampingMinAtar(MinAtar):
+    """A game that gets harder, as a rule."""
+
+    @checked
+    def __init__(
+        self,
+        num_envs: Count = 8,
+        time_limit: Count | None = None,
+        sticky_action_prob: Probability = 0.1,
+        use_minimal_action_set: bool = False,
+        difficulty_ramping: bool = True,
+    ):
+        """Makes B boards.
+
+        Args:
+            num_envs: B.
+            time_limit: steps after which an episode is truncated; None for never.
+            sticky_action_prob: probability that the action before is repeated instead.
+            use_minimal_action_set: whether there are ``minimal_actions`` alone instead of all six.
+            difficulty_ramping: whether it gets harder.
+
+        Raises:
+            ConfigurationError: ``num_envs`` or ``time_limit`` is not positive.
+        """
+        self._ramping = difficulty_ramping
+        super().__init__(num_envs, time_limit, sticky_action_prob, use_minimal_action_set)
 
 
 def cells(num: int = SIDE) -> tf.Tensor:

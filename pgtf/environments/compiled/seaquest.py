@@ -5,8 +5,6 @@ from typing import Any, NamedTuple
 import gin
 import tensorflow as tf
 
-from pgtf.configuration.checked import checked
-from pgtf.configuration.ranges import Count, Probability
 from pgtf.environments.compiled.minatar import (
     DOWN,
     FIRE,
@@ -14,7 +12,7 @@ from pgtf.environments.compiled.minatar import (
     RIGHT,
     SIDE,
     UP,
-    MinAtar,
+    RampingMinAtar,
     at,
     cells,
     lowered,
@@ -103,7 +101,7 @@ class Seaquest(NamedTuple):
 
 @gin.register
 class CompiledSeaquest(
-    MinAtar,
+    RampingMinAtar,
     ids={"MinAtar/Seaquest-v0": {}, "MinAtar/Seaquest-v1": {"use_minimal_action_set": True}},
 ):
     """MinAtar's Seaquest: a submarine shoots fish and submarines, for 1 each, and rescues divers.
@@ -119,30 +117,6 @@ class CompiledSeaquest(
     )
     minimal_actions = tuple(range(6))
     num_numbers = 5
-
-    @checked
-    def __init__(
-        self,
-        num_envs: Count = 8,
-        time_limit: Count | None = None,
-        sticky_action_prob: Probability = 0.1,
-        use_minimal_action_set: bool = False,
-        difficulty_ramping: bool = True,
-    ):
-        """Makes B boards.
-
-        Args:
-            num_envs: B.
-            time_limit: steps after which an episode is truncated; None for never.
-            sticky_action_prob: probability that the action before is repeated instead.
-            use_minimal_action_set: all six actions do something here, so that it changes nothing.
-            difficulty_ramping: whether it gets harder each time the player surfaces.
-
-        Raises:
-            ConfigurationError: ``num_envs`` or ``time_limit`` is not positive.
-        """
-        self._ramping = difficulty_ramping
-        super().__init__(num_envs, time_limit, sticky_action_prob, use_minimal_action_set)
 
     def begin(self, numbers: list[tf.Tensor]) -> Seaquest:
         """The player at the surface, looking to the left, alone."""

@@ -5,15 +5,13 @@ from typing import Any, NamedTuple
 import gin
 import tensorflow as tf
 
-from pgtf.configuration.checked import checked
-from pgtf.configuration.ranges import Count, Probability
 from pgtf.environments.compiled.minatar import (
     FIRE,
     LEFT,
     NOTHING,
     RIGHT,
     SIDE,
-    MinAtar,
+    RampingMinAtar,
     at,
     cells,
     lowered,
@@ -57,7 +55,7 @@ class SpaceInvaders(NamedTuple):
 
 @gin.register
 class CompiledSpaceInvaders(
-    MinAtar,
+    RampingMinAtar,
     ids={
         "MinAtar/SpaceInvaders-v0": {},
         "MinAtar/SpaceInvaders-v1": {"use_minimal_action_set": True},
@@ -71,30 +69,6 @@ class CompiledSpaceInvaders(
 
     planes = ("cannon", "alien", "alien_left", "alien_right", "friendly_bullet", "enemy_bullet")
     minimal_actions = (NOTHING, LEFT, RIGHT, FIRE)
-
-    @checked
-    def __init__(
-        self,
-        num_envs: Count = 8,
-        time_limit: Count | None = None,
-        sticky_action_prob: Probability = 0.1,
-        use_minimal_action_set: bool = False,
-        difficulty_ramping: bool = True,
-    ):
-        """Makes B boards.
-
-        Args:
-            num_envs: B.
-            time_limit: steps after which an episode is truncated; None for never.
-            sticky_action_prob: probability that the action before is repeated instead.
-            use_minimal_action_set: whether there are nothing, left, right and fire alone.
-            difficulty_ramping: whether each new wave is faster than the last.
-
-        Raises:
-            ConfigurationError: ``num_envs`` or ``time_limit`` is not positive.
-        """
-        self._ramping = difficulty_ramping
-        super().__init__(num_envs, time_limit, sticky_action_prob, use_minimal_action_set)
 
     def begin(self, numbers: list[tf.Tensor]) -> SpaceInvaders:
         """The first wave, which moves to the left."""
