@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 import multiprocessing.connection
 import os
 import random
@@ -130,6 +131,9 @@ class _Guarded(gym.Wrapper):
 
     def __init__(self, make: Callable[[], gym.Env], index: int, parent: int):
         if os.getpid() != parent:
+            # Garbage of the parent's is not the copy's to collect: what belongs to TensorFlow would
+            # wait for threads that the copy does not have.
+            gc.freeze()
             # Processes start as copies: their global random numbers would all be the same.
             np.random.seed([np.random.randint(2**31), index])
             random.seed(f"{random.random()} {index}")

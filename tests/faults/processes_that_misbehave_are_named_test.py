@@ -1,8 +1,10 @@
 """Environments in processes of their own are checked there; which of them failed is told."""
 
 import contextlib
+import gc
 import os
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,3 +77,34 @@ def test_arrays_of_one_number_are_numbers_in_processes_too() -> None:
     finally:
         processes.close()
     assert signals[:, 0].tolist() == [2.0, 1.0, 0.0, 1.0]
+
+
+class Left:
+    """Garbage that says in a file which process has collected it."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.itself = self  # Only the collector finds a circle.
+
+    def __del__(self) -> None:
+        self.path.with_name(f"{os.getpid()}").touch()
+
+
+def test_a_process_leaves_the_garbage_of_its_parent_alone(tmp_path: Path) -> None:
+    """What belongs to TensorFlow would wait there for threads that are not there."""
+
+    def collect() -> None:
+        gc.collect()
+
+    gc.disable()
+    try:
+        Left(tmp_path / "left")
+        processes = Processes([lambda: Misbehaving(at=1, then=collect)] * 2)
+        with contextlib.closing(processes):
+            processes.reset(SEED)
+            processes.step([np.array([0, 0])])
+    finally:
+        gc.enable()
+    gc.collect()
+
+    assert [path.name for path in tmp_path.iterdir()] == [f"{os.getpid()}"]
