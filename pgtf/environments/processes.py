@@ -20,7 +20,7 @@ from pgtf.environments.own_reward import own_reward
 from pgtf.environments.vector import LibraryVector
 
 _FAILURE, _SCORE = "pgtf_failure", "pgtf_score"  # Keys of an info.
-_PATIENCE = 1.0  # Seconds to wait for the exit code of a process whose pipe is closed.
+_PATIENCE = 1.0  # Seconds to wait for a process that has to end, or whose pipe is closed.
 
 
 class Processes(LibraryVector):
@@ -88,6 +88,9 @@ class Processes(LibraryVector):
                 return
         for process in self._processes.processes:
             process.terminate()
+        for process in self._processes.processes:
+            process.join(_PATIENCE)
+            process.kill()  # What draws by SDL catches SIGTERM, and so do copies of it.
             process.join()
         for pipe in self._processes.parent_pipes:
             pipe.close()

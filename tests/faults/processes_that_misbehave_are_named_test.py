@@ -4,6 +4,7 @@ import contextlib
 import gc
 import os
 import random
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,17 @@ def test_arrays_of_one_number_are_numbers_in_processes_too() -> None:
     finally:
         processes.close()
     assert signals[:, 0].tolist() == [2.0, 1.0, 0.0, 1.0]
+
+
+@pytest.mark.timeout(60)
+def test_processes_that_catch_sigterm_end_too() -> None:
+    """As those do that draw by SDL, whose handler makes an event of it."""
+
+    def crash() -> None:
+        signal.signal(signal.SIGTERM, lambda number, frame: None)
+        raise RuntimeError("the motor burns")
+
+    assert "the motor burns" in failure_of(then=crash)
 
 
 class Left:
