@@ -1,6 +1,8 @@
 """What every test runs under: TensorFlow's threads, fixed seeds, no gin bindings."""
 
+import gc
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 # TensorFlow reads these when it starts. Test processes share the cores, one each; two workers of
@@ -25,11 +27,19 @@ hypothesis.settings.load_profile("pgtf")
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _same_threads() -> None:
-    """Starts TensorFlow before the first run can choose its threads for all the tests after it."""
+def _started() -> None:
+    """Starts TensorFlow before the first run can choose its threads for all the tests after it.
+
+    Graphs run for milliseconds here: optimizing them costs more than it saves, and so does looking
+    for garbage after every 700 objects. Runs in processes of their own have what users have.
+    """
     import tensorflow as tf
 
     tf.zeros(())
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +50,16 @@ def _same_start() -> None:
 
     keras.utils.set_random_seed(0)
     gin.clear_config()
+
+
+@pytest.fixture
+def optimized_graphs() -> Iterator[None]:
+    """Lets TensorFlow rewrite graphs, as it does for users; products are rounded differently."""
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 @pytest.fixture

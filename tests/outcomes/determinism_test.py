@@ -61,6 +61,7 @@ def run(make: Callable[[], Environment], rollout: Rollouts | Episodes, seed: int
     return weights + curve
 
 
+@pytest.mark.usefixtures("optimized_graphs")
 @pytest.mark.parametrize(
     ("make", "rollout"),
     [

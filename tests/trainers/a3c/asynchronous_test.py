@@ -3,7 +3,7 @@
 import functools
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +34,6 @@ from pgtf.trainers.synchronous import SynchronousTrainer
 from pgtf.trainers.trainer import Trainer
 from tests import short_runs
 from tests.trainers.threads import NEVER, Watched, actor_critic, trainer, watched, worker_threads
-
-
-@pytest.fixture
-def plain_arithmetic() -> Iterator[None]:
-    """Keeps TensorFlow from reordering products, which rounds differently in different graphs."""
-    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
-    yield
-    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": True})
 
 
 def normalized() -> Learner:
@@ -86,7 +78,6 @@ def pair(
     return run(one, one.learner), run(other, other.learner)
 
 
-@pytest.mark.usefixtures("plain_arithmetic")
 @pytest.mark.parametrize(
     ("make", "rollout"),
     [
@@ -106,7 +97,6 @@ def test_one_worker_is_the_synchronous_path_bit_for_bit(
         np.testing.assert_array_equal(x, y)
 
 
-@pytest.mark.usefixtures("plain_arithmetic")
 def test_one_worker_is_the_synchronous_path_in_calls_of_many_rollouts() -> None:
     def after(made: Trainer, learner: Learner) -> list[np.ndarray]:
         while made.steps < 1000:
@@ -120,6 +110,7 @@ def test_one_worker_is_the_synchronous_path_in_calls_of_many_rollouts() -> None:
     assert other[-1] >= 100
 
 
+@pytest.mark.usefixtures("optimized_graphs")
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_one_worker_is_the_synchronous_path_up_to_rounding(jit_compile: bool) -> None:
     one, other = pair(actor_critic, Rollouts(5), jit_compile)
