@@ -45,12 +45,14 @@ class Configuration:
         description: the other gin files and the bindings of the command line, as part of a name.
         text: all bindings in force, as one gin file.
         bindings: where each of them stands, by key.
+        files: the absolute paths of the gin files that were read.
     """
 
     name: str
     description: str
     text: str
     bindings: dict[str, Binding]
+    files: Sequence[Path] = ()
 
     def called(self, name: str) -> "Configuration":
         """Returns the same configuration with a name of the user's for its description."""
@@ -111,6 +113,7 @@ def load(
         naming.run_name(files, reading.bindings.values()),
         modules.note(folders) + gin.config_str(),
         reading.bindings,
+        reading.files,
     )
 
 

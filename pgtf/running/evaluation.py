@@ -1,5 +1,6 @@
 """Scores a policy in separate environments."""
 
+import functools
 from typing import Any, NamedTuple
 
 import gin
@@ -12,7 +13,7 @@ from pgtf.environments.environment import Environment
 from pgtf.errors import ConfigurationError
 from pgtf.graph.compilation import Compilation
 from pgtf.policies.policy import Policy
-from pgtf.rollouts.unroll import Carry, start
+from pgtf.rollouts.unroll import Act, Carry, start
 from pgtf.trainers.recovery import Recovery
 
 _EVALUATION_SEED = 0xE7A1
@@ -43,6 +44,9 @@ class Evaluation:
             if unbound.
         max_environment_failures: how many failures of environments it survives; each time its
             copies are rebuilt, and all episodes played again.
+        compare: whether the final evaluation also plays as many episodes the other way, by samples
+            where ``greedy`` and the reverse, in as much time again; a run whose two scores differ
+            by more than chance says so. A policy without chance is played once.
     """
 
     @checked
@@ -56,11 +60,13 @@ class Evaluation:
         max_steps: Count = 30_000,
         environment: Environment | None = None,
         max_environment_failures: CountOrZero = 0,
+        compare: bool = True,
     ):
         self.every = every
         self.episodes = episodes
         self.final_episodes = final_episodes
         self.greedy = greedy
+        self.compare = compare
         self.max_steps = max_steps
         if environment is not None and num_envs not in (None, environment.num_envs):
             raise ConfigurationError(
@@ -94,15 +100,25 @@ class Evaluation:
         self._training = environment
         self._environment = self._own or self._replica(environment)
         self._check(environment)
-        self._act = policy.act_greedily if self.greedy else policy.act
+        self.compare = self.compare and policy.head.has_score
         self._memory = policy.initial_memory(self._num_envs)
         self._seed = tf.constant([seed, _EVALUATION_SEED], tf.int32)
         trainer = compilation or Compilation(True, "SynchronousTrainer.jit_compile")
         self._compilation = trainer.child()
-        self._round = self._compilation.function(self._play, self._environment.compiled)
+        compiled = self._environment.compiled
+        self._rounds = {
+            greedy: self._compilation.function(functools.partial(self._play, act), compiled)
+            for greedy, act in ((True, policy.act_greedily), (False, policy.act))
+        }
 
-    def score(self, episodes: int) -> Score:
-        """Plays this many episodes."""
+    def score(self, episodes: int, otherwise: bool = False) -> Score:
+        """Plays this many episodes.
+
+        Args:
+            episodes: N.
+            otherwise: whether to sample where ``greedy``, and to be greedy where not.
+        """
+        play = self._rounds[self.greedy != otherwise]
         seeds = [
             tf.random.experimental.stateless_fold_in(self._seed, i)
             for i in range(-(-episodes // self._num_envs))
@@ -111,17 +127,17 @@ class Evaluation:
             for own, learned in zip(self._own.variables, self._training.variables, strict=True):
                 own.assign(learned)
         rounds = self._recovery.run(
-            lambda: self._compilation.run(lambda: [self._round(seed) for seed in seeds]),
+            lambda: self._compilation.run(lambda: [play(seed) for seed in seeds]),
             self._environment,
         )
         returns, lengths = (np.concatenate(x)[:episodes] for x in zip(*rounds, strict=True))
         return Score(returns, lengths)
 
-    def _play(self, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _play(self, act: Act, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Plays one episode in each environment; returns their returns and lengths, each [B]."""
 
         def move(t: tf.Tensor, active: tf.Tensor, carry: Carry) -> tuple[Any, ...]:
-            decision = self._act(carry.observation, carry.memory, seed + tf.stack([1 + t, 0]))
+            decision = act(carry.observation, carry.memory, seed + tf.stack([1 + t, 0]))
             state, step = self._environment.step(carry.state, decision.action, held=~active)
             carry = Carry(
                 state,
@@ -187,6 +203,8 @@ class NoEvaluation(Evaluation):
     def __init__(self) -> None:
         self.every = None
         self.final_episodes = 0
+        self.greedy = True
+        self.compare = False
 
     def build(self, *parts: Any, **named: Any) -> None:
         """Does nothing."""

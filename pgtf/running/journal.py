@@ -93,6 +93,10 @@ class Journal:
         self._writer.scalars(step, scalars)
         return scalars
 
+    def compared(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Writes the scores of the final evaluation, greedy and sampled."""
+        self._writer.scalars(step, scalars)
+
     def flush(self) -> None:
         """Flushes the curves to the file system."""
         self._writer.flush()

@@ -12,6 +12,7 @@ from pgtf.environments.halting import Halted
 from pgtf.errors import TrainingError, here
 from pgtf.policies.numpy_policy import NumpyPolicy
 from pgtf.rollouts.window import EpisodeWindow
+from pgtf.running.both_ways import BothWays
 from pgtf.running.callbacks import Callbacks, Snapshot
 from pgtf.running.checkpoint import Checkpoints
 from pgtf.running.evaluation import Evaluation, Score
@@ -106,14 +107,18 @@ class Loop:
                 " for longer ones start a new run with this train.total_steps."
             )
         scores: dict[str, Score] = {}
+        both = BothWays({}, {})
         try:
             rate = self._train(display)
             if self._evaluation.final_episodes:
                 display.stage("final evaluation")
                 with contextlib.suppress(Halted):
                     scores = self._evaluate(self._evaluation.final_episodes)
+                    both = self._both_ways(scores)
         except TrainingError as error:
             raise TrainingError(f"{error} {self._last_checkpoint()}") from error
+        if both.differ:
+            display.say(str(both))
         facts = {
             "environment": self._trainer.environment.name,
             "seed": seed,
@@ -124,6 +129,7 @@ class Loop:
             "stopped_by": self._callbacks.stopped_by,
             "policy_sha256": fingerprint(self._policies().values()),
             "versions": versions(),
+            **both.facts,
         }
         return self._journal.summarise(facts, None if scores else interruption.signal, scores)
 
@@ -242,15 +248,37 @@ class Loop:
         """
         with self._pace.pause():
             self._finiteness.look_at_variables()
-            scores: dict[str, Score] = {}
-            with self._saved_on_failure():
-                for member in self._trainer.members():
-                    if self._interruption.signal is not None:
-                        raise Halted
-                    scores[member] = self._evaluation.score(episodes)
+            scores = self._score(episodes)
             scalars = self._journal.evaluated(self._steps, scores)
             self._keep_if_best(scalars["eval/mean_reward"])
             self._call_back(self._callbacks.evaluation, scalars)
+        return scores
+
+    def _both_ways(self, scores: dict[str, Score]) -> BothWays:
+        """Plays the final evaluation the other way too, where it is to be compared.
+
+        A signal meanwhile leaves it out; the scores are known already.
+        """
+        others: dict[str, Score] = {}
+        if self._evaluation.compare:
+            with self._pace.pause(), contextlib.suppress(Halted):
+                others = self._score(self._evaluation.final_episodes, otherwise=True)
+        both = BothWays(*((scores, others) if self._evaluation.greedy else (others, scores)))
+        self._journal.compared(self._steps, both.scalars)
+        return both
+
+    def _score(self, episodes: int, otherwise: bool = False) -> dict[str, Score]:
+        """Plays with every trained policy, by its name; see ``Evaluation.score``.
+
+        Raises:
+            Halted: a signal came.
+        """
+        scores: dict[str, Score] = {}
+        with self._saved_on_failure():
+            for member in self._trainer.members():
+                if self._interruption.signal is not None:
+                    raise Halted
+                scores[member] = self._evaluation.score(episodes, otherwise)
         return scores
 
     def _keep_if_best(self, score: float) -> None:

@@ -13,6 +13,7 @@ from pgtf.configuration.checked import checked
 from pgtf.configuration.configuration import Configuration, bound
 from pgtf.configuration.host import check_process
 from pgtf.configuration.ranges import Count, Seed
+from pgtf.configuration.tuned import tuned_file
 from pgtf.errors import here
 from pgtf.policies.acting_graph import acting_graph, live_policy
 from pgtf.policies.numpy_policy import NumpyPolicy
@@ -130,6 +131,11 @@ def train(
         # Parts that follow from the spaces have been made by now.
         for line in [*configuration.warnings(), *trainer.warnings()]:
             print(f"pgtf: warning: {line}", file=sys.stderr)
+        tuned = tuned_file(trainer.environment.name, configuration.name, configuration.files)
+        if tuned is not None:
+            display.say(
+                f"There are tuned settings for {trainer.environment.name}: --gin_file={tuned}"
+            )
         # Only now, so that parts which do not fit each other leave no run folder behind.
         folder.claim(configuration, request.command)
         request.built()
