@@ -12,10 +12,8 @@ import tensorflow as tf
 from pgtf.configuration.checked import checked
 from pgtf.configuration.machine import require_memory
 from pgtf.configuration.ranges import Count, NonNegative
-from pgtf.configuration.unmade import Needs, Unmade
 from pgtf.errors import ConfigurationError
-from pgtf.networks.network import Network
-from pgtf.networks.pictures import Pictures
+from pgtf.networks.pictures import PictureNetwork, Pictures
 
 # Filters, width of the kernel and stride of each convolution; units of the dense layer.
 _SIZES: dict[str, tuple[tuple[tuple[int, int, int], ...], int]] = {
@@ -25,7 +23,7 @@ _SIZES: dict[str, tuple[tuple[tuple[int, int, int], ...], int]] = {
 
 
 @gin.register
-class AtariNetwork(Network):
+class AtariNetwork(PictureNetwork):
     """Convolutions over stacked frames and a dense layer, all with ReLU.
 
     Policy and critic share it when both are bound to one instance, ``@scope/gin.singleton()``.
@@ -57,12 +55,6 @@ class AtariNetwork(Network):
         self.convolutions = tuple(tuple(layer) for layer in layers)
         self.units = known_units if units is None else units
         self.gain = gain
-
-    @classmethod
-    def needs(cls, bound: Unmade) -> Needs:
-        """Says that there are convolutions; see ``Unmade.needs``."""
-        del bound
-        return Needs(convolves=True)
 
     def build(self, space: gym.Space) -> None:
         """Takes a uint8 Box with three axes; see ``Network.build``."""

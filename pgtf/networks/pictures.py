@@ -1,4 +1,4 @@
-"""Pictures of a space as batches that convolutions take."""
+"""Networks of convolutions, and pictures of a space as batches that these take."""
 
 from typing import Any
 
@@ -6,8 +6,20 @@ import gymnasium as gym
 import numpy as np
 import tensorflow as tf
 
+from pgtf.configuration.unmade import Needs, Unmade
 from pgtf.errors import ConfigurationError
+from pgtf.networks.network import Network
 from pgtf.spaces import largest_byte
+
+
+class PictureNetwork(Network):
+    """A network of convolutions."""
+
+    @classmethod
+    def needs(cls, bound: Unmade) -> Needs:
+        """Says that there are convolutions; see ``Unmade.needs``."""
+        del bound
+        return Needs(convolves=True)
 
 
 class Pictures:

@@ -12,13 +12,11 @@ import tensorflow as tf
 from pgtf.configuration.checked import checked
 from pgtf.configuration.machine import require_memory
 from pgtf.configuration.ranges import NOT_EMPTY, Count, CountOrZero
-from pgtf.configuration.unmade import Needs, Unmade
-from pgtf.networks.network import Network
-from pgtf.networks.pictures import Pictures
+from pgtf.networks.pictures import PictureNetwork, Pictures
 
 
 @gin.register
-class ImpalaNetwork(Network):
+class ImpalaNetwork(PictureNetwork):
     """The deep network of IMPALA (Espeholt et al. 2018, arXiv:1802.01561, figure 3), without LSTM.
 
     Each section is a convolution of 3×3, max-pooling of 3×3 with stride 2, and residual blocks
@@ -42,12 +40,6 @@ class ImpalaNetwork(Network):
         self.filters = tuple(filters)
         self.blocks = blocks
         self.units = units
-
-    @classmethod
-    def needs(cls, bound: Unmade) -> Needs:
-        """Says that there are convolutions; see ``Unmade.needs``."""
-        del bound
-        return Needs(convolves=True)
 
     def build(self, space: gym.Space) -> None:
         """Takes a uint8 Box with three axes; see ``Network.build``."""
