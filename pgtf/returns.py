@@ -16,7 +16,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pgtf.graph.scan import scan
+from pgtf.graph.scan import scan_rows, stacked
 from pgtf.shapes import check_alike, check_values
 
 
@@ -223,4 +223,5 @@ def _backwards(
         now = step(later, tuple(row[length - 1 - t] for row in rows))
         return now, now
 
-    return scan(back, last, length)[1][::-1]
+    _, backwards = scan_rows(back, last, length)
+    return stacked(backwards[::-1])  # a list of rows, or a tensor
