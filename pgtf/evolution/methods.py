@@ -12,6 +12,7 @@ from pgtf.configuration.checked import checked
 from pgtf.configuration.ranges import NonNegative, PositiveProbability
 from pgtf.evolution.search import GaussianSearch
 from pgtf.evolution.shaping import centred_ranks
+from pgtf.graph.updating import apply_gradients
 from pgtf.learning.schedules import Horizon, OverEnvironmentSteps
 
 Metrics = dict[str, tf.Tensor]
@@ -97,7 +98,7 @@ class EvolutionStrategy(SearchMethod):
         shaped = fitness if self.shaping is None else self.shaping(fitness)
         gradients = self.gradients(members, shaped)
         learning_rate = tf.convert_to_tensor(self.optimizer.learning_rate)
-        self.optimizer.apply(gradients, self._search.trainable_variables)
+        apply_gradients(self.optimizer, gradients, self._search.trainable_variables)
         return {"gradient_norm": tf.linalg.global_norm(gradients), "learning_rate": learning_rate}
 
 

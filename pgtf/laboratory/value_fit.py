@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from pgtf.configuration.checked import checked
 from pgtf.configuration.ranges import Count, Positive
+from pgtf.graph.updating import apply_gradients
 from pgtf.learning.critics import Critic
 from pgtf.learning.targets import Batch
 from pgtf.losses import value_loss
@@ -70,7 +71,7 @@ class ValueFit:
                 weight = tf.fill((size,), 1.0 / size)
                 loss = value_loss(regressor.predict(batch), pick(targets), weight)
             values = [variable.value for variable in variables]
-            optimizer.apply(tape.gradient(loss, values), variables)
+            apply_gradients(optimizer, tape.gradient(loss, values), variables)
             return (t + 1,)
 
         @tf.function(autograph=False)

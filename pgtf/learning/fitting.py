@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from pgtf.configuration.checked import checked
 from pgtf.configuration.ranges import Count, NonNegative, Positive
+from pgtf.graph.updating import apply_gradients
 from pgtf.losses import clipped_value_loss, value_loss
 
 
@@ -114,7 +115,7 @@ class Regression(tf.Module):
                         ]
                     )
             values = [variable.value for variable in variables]
-            self.optimizer.apply(tape.gradient(loss, values), list(variables))
+            apply_gradients(self.optimizer, tape.gradient(loss, values), list(variables))
             return (i + 1,)
 
         tf.while_loop(lambda i: i < self.num_steps, step, (tf.constant(0),))

@@ -11,6 +11,7 @@ from pgtf import losses
 from pgtf.configuration.checked import checked
 from pgtf.configuration.ranges import Positive, Probability
 from pgtf.errors import ConfigurationError
+from pgtf.graph.updating import apply_gradients
 from pgtf.learning import variables
 from pgtf.learning.baselines import Baseline
 from pgtf.learning.critics import Critic
@@ -229,7 +230,7 @@ class Learner(tf.Module):
         optimizer = optimizer or self.optimizer
         gradients, norm = self.clipped(gradients)
         learning_rate = tf.convert_to_tensor(optimizer.learning_rate)
-        optimizer.apply(gradients, self.trainable_variables)
+        apply_gradients(optimizer, gradients, self.trainable_variables)
         self.updates.assign_add(1)
         return {"gradient_norm": norm, "learning_rate": learning_rate}
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras.optimizers.schedules import LearningRateSchedule
 
 from pgtf.errors import ConfigurationError
+from pgtf.graph.updating import apply_gradients
 from pgtf.learning.tf1_rmsprop import TF1RMSprop
 
 # Their steps are elementwise, and (momentum aside) proportional to the learning rate of the moment.
@@ -78,7 +79,7 @@ class StackedOptimizer:
             rates: [S], learning rates; a seed whose rate is 0 stands still.
         """
         before = [variable.value.value() for variable in variables]
-        self.keras.apply(gradients, variables)
+        apply_gradients(self.keras, gradients, variables)
         for variable, old in zip(variables, before, strict=True):
             step = variable.value.value() - old
             variable.assign(old + along(rates, step) * step)
