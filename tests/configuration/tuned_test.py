@@ -19,8 +19,9 @@ def hint(environment: str, *files: str) -> str | None:
     ("environment", "files", "expected"),
     [
         ("Acrobot-v1", ("a2c.gin",), "envs/acrobot.gin"),
-        ("Acrobot-v1", ("ppo.gin",), "envs/ppo_acrobot.gin"),
-        ("Pendulum-v1", ("ppo.gin",), "envs/ppo_pendulum.gin"),
+        ("Acrobot-v1", ("ppo.gin",), "envs/acrobot.gin"),
+        ("Pendulum-v1", ("ppo.gin", "envs/compiled.gin"), "envs/pendulum.gin"),
+        ("MountainCar-v0", ("vpg.gin",), "envs/mountain_car.gin"),
         ("Pendulum-v1", ("es.gin",), "envs/es_pendulum.gin"),
         *(
             ("HalfCheetah-v5", (algorithm,), "envs/halfcheetah.gin")
@@ -31,7 +32,8 @@ def hint(environment: str, *files: str) -> str | None:
         ("Pendulum-v1", ("a2c.gin", "envs/compiled.gin"), "envs/pendulum.gin"),
         ("DeepSea-v0", ("ppo.gin", "envs/compiled.gin"), "envs/deep_sea.gin"),
         ("Pendulum-v1", ("a2c.gin", "envs/pendulum.gin"), None),
-        ("MountainCarContinuous-v0", ("a2c.gin",), None),  # has settings for ppo and es
+        ("Pendulum-v1", ("ppo.gin", "envs/ppo_pendulum.gin"), None),  # an earlier name
+        ("MountainCarContinuous-v0", ("a3c.gin",), None),  # has settings for others
         ("CartPole-v1", ("a2c.gin",), None),
         ("Pendulum", ("a2c.gin",), None),
     ],

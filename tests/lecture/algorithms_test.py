@@ -22,7 +22,15 @@ _FOLDER = bindings.shipped_files()
 # What pgtf.variance takes has tests of its own.
 LABORATORY = {"variance.gin", "variance_age.gin", "variance_slides.gin"}
 ALGORITHMS = sorted({path.name for path in _FOLDER.glob("*.gin")} - LABORATORY)
-ENVIRONMENTS = sorted(f"envs/{path.name}" for path in _FOLDER.glob("envs/*.gin"))
+EARLIER_NAMES = {
+    f"envs/ppo_{task}.gin": f"envs/{task}.gin"
+    for task in ("acrobot", "pendulum", "mountain_car_continuous")
+}
+ENVIRONMENTS = sorted(
+    {f"envs/{path.name}" for path in _FOLDER.glob("envs/*.gin")} - set(EARLIER_NAMES)
+)
+# Their files for MuJoCo and Box2D take seconds each, and share most of what they bind.
+SERVE_ALL = ("envs/acrobot.gin", "envs/mountain_car.gin", "envs/mountain_car_continuous.gin")
 PLAIN = tuple(
     f"{kind}Trainer.jit_compile = False" for kind in ("Synchronous", "Asynchronous", "Evolution")
 )
@@ -80,6 +88,7 @@ def runs() -> list[tuple[str, ...]]:
         assert use is not None, f"{environment} does not say how it is used"
         files.append(tuple(re.findall(r"--gin_file=(\S+)", use[1])))
         assert environment in files[-1]
+    files += [(f"{name}.gin", task) for name in ("a2c", "vpg", "ppo") for task in SERVE_ALL]
     return list(dict.fromkeys(files))
 
 
@@ -90,6 +99,13 @@ def test_every_file_trains(files: tuple[str, ...]) -> None:
     tasks = [bindings.read_file(file).bindings.get("TASK") for file in files]
     task = [found.value for found in tasks if found is not None][-1]
     assert trainer.environment.compiled == (task == "@CompiledEnvironment()")
+
+
+@pytest.mark.parametrize(("earlier", "name"), EARLIER_NAMES.items())
+def test_an_earlier_name_of_a_file_binds_the_same(earlier: str, name: str) -> None:
+    known = configuration.load(("ppo.gin", name), ()).text
+    assert configuration.load(("ppo.gin", earlier), ()).text == known
+    assert configuration.bound("ClippedSurrogate.clip", None) == 0.2
 
 
 def test_a_file_trains_as_it_is_shipped() -> None:
