@@ -4,12 +4,13 @@
     python benchmarks/learning.py --only a2c --jobs 2   # rows whose name begins so, two at a time
     python benchmarks/learning.py --results scores.csv  # keeps each run; a second call goes on
     python benchmarks/learning.py --results scores.csv --show --picture scores.png
+    python benchmarks/learning.py --results scores.csv --show --scores docs/scores.md
 
 Runs ``python -m pgtf.launch`` once for each row of ``rows.py`` and seed. A row's threshold is the
 mean return over 100 greedy episodes that every seed should reach, and for the table's last columns
-the first evaluation (20 greedy episodes, every 10,000 steps) that reached it. IQM is the
-interquartile mean over the seeds with a 95 % stratified bootstrap interval (Agarwal et al. 2021,
-arXiv:2108.13264).
+the first evaluation (20 greedy episodes, every 10,000 steps, or 100,000 where episodes are long)
+that reached it. IQM is the interquartile mean over the seeds with a 95 % stratified bootstrap
+interval (Agarwal et al. 2021, arXiv:2108.13264). docs/scores.md has published scores beside ours.
 """
 
 import argparse
@@ -20,38 +21,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
+from published import told
 from rows import ROWS, Row
-
-
-class Result(NamedTuple):
-    """What one seed reached.
-
-    Attributes:
-        row: its name.
-        seed: of the run.
-        score: greedy mean return over the last evaluation.
-        trained: mean return of the last 100 training episodes.
-        steps: of training, in all.
-        first: steps until an evaluation reached the threshold, or None.
-        rate: steps per second, evaluations left out.
-        date: of the run.
-        version: of pgtf's checkout.
-    """
-
-    row: str
-    seed: int
-    score: float
-    trained: float
-    steps: int
-    first: int | None
-    rate: float
-    date: str
-    version: str
+from runs import Result, append, interquartile_mean, read
+from scores import page
 
 
 def version() -> str:
@@ -67,7 +43,7 @@ def train(row: Row, seed: int) -> Result:
         logdir = Path(folder) / "run"
         command = [sys.executable, "-m", "pgtf.launch", f"--logdir={logdir}"]
         command += [f"--gin_file={file}" for file in row.files]
-        bindings = [*row.bindings, f"train.seed = {seed}", "Evaluation.every = 10000"]
+        bindings = [*row.bindings, f"train.seed = {seed}", f"Evaluation.every = {row.every}"]
         command += [f"--gin_param={binding}" for binding in bindings]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         summary = json.loads((logdir / "summary.json").read_text())
@@ -87,56 +63,8 @@ def train(row: Row, seed: int) -> Result:
         summary["steps_per_second"],
         datetime.date.today().isoformat(),
         version(),
+        summary["eval_sampled_return_mean"],
     )
-
-
-def read(path: Path) -> list[Result]:
-    """The runs that a file holds."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return [
-            Result(
-                each["row"],
-                int(each["seed"]),
-                float(each["score"]),
-                float(each["trained"]),
-                int(each["steps"]),
-                int(each["first"]) if each["first"] else None,
-                float(each["rate"]),
-                each["date"],
-                each["version"],
-            )
-            for each in csv.DictReader(file)
-        ]
-
-
-def append(path: Path, result: Result) -> None:
-    """Adds a run to a file."""
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if new:
-            writer.writerow(Result._fields)
-        writer.writerow("" if x is None else x for x in result)
-
-
-def interquartile_mean(scores: Iterable[float]) -> tuple[float, float, float]:
-    """The interquartile mean of the seeds and its 95 % bootstrap interval."""
-    import numpy as np
-    from scipy import stats
-
-    values = np.array(list(scores))
-
-    def mean(x: np.ndarray, axis: int = -1) -> np.ndarray:
-        return np.asarray(stats.trim_mean(x, 0.25, axis=axis))
-
-    if len(values) < 2 or np.ptp(values) == 0:
-        return (float(mean(values)),) * 3
-    low, high = stats.bootstrap(
-        (values,), mean, method="percentile", n_resamples=2000, rng=np.random.default_rng(0)
-    ).confidence_interval
-    return float(mean(values)), float(low), float(high)
 
 
 def first(row: Row, runs: list[Result]) -> tuple[str, str]:
@@ -162,7 +90,7 @@ def table(results: list[Result]) -> str:
         trained = statistics.mean(run.trained for run in runs)
         cells = [row.name, f"{row.threshold:g}", ", ".join(f"{run.score:.1f}" for run in runs)]
         cells += [f"{middle:.1f} ({low:.1f} to {high:.1f})", f"{trained:.1f}"]
-        cells += [f"{runs[0].steps:,}", *first(row, runs), row.published or "–"]
+        cells += [f"{runs[0].steps:,}", *first(row, runs), told(row.algorithm, row.environment)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -194,6 +122,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, help="CSV file that keeps the runs")
     parser.add_argument("--show", action="store_true", help="train nothing")
     parser.add_argument("--picture", type=Path, help="PNG file")
+    parser.add_argument("--scores", type=Path, help="Markdown file for the page of all results")
     args = parser.parse_args()
     rows = [row for row in ROWS if row.name.startswith(args.only)]
     results = read(args.results) if args.results else []
@@ -211,6 +140,8 @@ def main() -> None:
             if args.results:
                 append(args.results, result)
     print(table([run for run in results if run.row.startswith(args.only)]))
+    if args.scores:
+        args.scores.write_text(page(results), encoding="utf-8")
     if args.picture:
         draw(results, args.picture)
 
