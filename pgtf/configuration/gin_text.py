@@ -98,10 +98,10 @@ def _check_finite(value: Any) -> None:
 
 def _explained(error: Exception, text: str) -> tuple[str, int | None]:
     """Returns an explanation of a syntax error in gin text, and its line."""
+    if isinstance(error, RecursionError) or "too many nested parentheses" in str(error):
+        return "the brackets are nested too deeply.", None  # The latter from Python 3.12 on.
     if isinstance(error, tokenize.TokenError):  # Versions of Python disagree on the line.
         return "a bracket or a quote is not closed.", len(text.splitlines())
-    if isinstance(error, RecursionError):
-        return "the brackets are nested too deeply.", None
     if isinstance(error, TypeError):
         return "a list or a dictionary cannot be a key of a dictionary.", None
     line = getattr(error, "lineno", None)

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from pgtf import parts
 from pgtf.configuration.bindings import read_file, read_text
 from pgtf.configuration.configuration import load
 from pgtf.errors import ConfigurationError
+
+assert parts  # Registers every part.
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +57,7 @@ def test_a_chain_of_includes_ends_somewhere() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("X = " + "[" * 5000, "nested too deeply"),
+        ("X = " + "[" * 5000 + "]" * 5000, "nested too deeply"),
         ("X = {[1]: 2}", "cannot be a key of a dictionary"),
         ("X = 1e999", "too large for a computer"),
         ("X = [{'a': (1e999,)}]", "too large for a computer"),

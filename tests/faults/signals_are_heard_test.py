@@ -84,9 +84,11 @@ def test_a_run_under_nohup_does_not_hear_it() -> None:
 
 
 def test_a_process_forked_meanwhile_has_its_own_signals() -> None:
+    """Python 3.12 warns of any fork beside threads."""
     code = """
-import os, signal
+import os, signal, warnings
 from pgtf.running.interruption import Interruption
+warnings.simplefilter("ignore")
 with Interruption() as interruption:
     ready, tell = os.pipe()
     child = os.fork()
