@@ -35,14 +35,15 @@ _EXTRAS = {
     "[box2d]": "box2d",
     "[mujoco]": "mujoco",
     "ale_py": "atari",
+    "minigrid": "minigrid",
     "opencv": "atari",
     "pygame": "classic-control",
 }
 # Vectorised implementations of a task, and the number of copies up to which stepping single
 # environments is faster (the vectorised CartPole takes as long as six single ones).
 _FASTER_ONE_BY_ONE = {"gymnasium.envs.classic_control.cartpole:CartPoleVectorEnv": 4}
-# Namespaces of ids, and the module whose import registers them.
-_MODULES = {"ALE": "ale_py"}
+# Beginnings of ids, and the module whose import registers them.
+_MODULES = {"ALE/": "ale_py", "BabyAI-": "minigrid", "MiniGrid-": "minigrid"}
 
 
 @gin.register
@@ -50,8 +51,8 @@ class GymEnvironment(HostedEnvironment):
     """B copies of any Gymnasium environment.
 
     Args:
-        id: a registered id; ``module:Env-v0`` imports the module that registers it, and ``ALE/…``
-            needs no module.
+        id: a registered id; ``module:Env-v0`` imports the module that registers it. ``ALE/…``,
+            ``MiniGrid-…`` and ``BabyAI-…`` need no module.
         num_envs: B.
         kwargs: keyword arguments of the environment.
         wrappers: callables from environment to environment, applied to each copy in this order.
@@ -179,8 +180,9 @@ def _imported_spec(id: str) -> gym.envs.registration.EnvSpec:
     module, _, name = id.rpartition(":")
     if module:
         import_for(f"{id} (GymEnvironment.id, ENVIRONMENT)", module)
-    elif own := _MODULES.get(id.partition("/")[0]):
-        importlib.import_module(own)
+    for beginning, own in _MODULES.items():
+        if id.startswith(beginning):
+            importlib.import_module(own)
     spec = gym.spec(name)
     if "mujoco" in str(spec.entry_point):
         mujoco_warnings.tell_once()

@@ -290,6 +290,8 @@ def test_a_module_that_is_not_there() -> None:
         ("LunarLander-v3", "Box2D", "gymnasium.envs.box2d", "box2d"),
         ("HalfCheetah-v5", "mujoco", "gymnasium.envs.mujoco", "mujoco"),
         ("ALE/Pong-v5", "ale_py", "ale_py", "atari"),
+        ("MiniGrid-Empty-5x5-v0", "minigrid", "minigrid", "minigrid"),
+        ("BabyAI-GoToObj-v0", "minigrid", "minigrid", "minigrid"),
     ],
 )
 def test_a_missing_package_is_answered_with_the_extra(
