@@ -42,6 +42,7 @@ from pgtf.environments.compiled.umbrella_chain import (
     CompiledUmbrellaChain as CompiledUmbrellaChain,
 )
 from pgtf.environments.environment import Environment as Environment
+from pgtf.environments.envpool import EnvPoolEnvironment as EnvPoolEnvironment
 from pgtf.environments.gym import GymEnvironment as GymEnvironment
 from pgtf.environments.hosted import HostedEnvironment as HostedEnvironment
 from pgtf.errors import ConfigurationError as ConfigurationError
