@@ -4,6 +4,7 @@
 """
 
 import itertools
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -137,6 +138,7 @@ class Scripted(Endless):
         at: the step at which ``event`` is called, counted over all copies.
         event: may return a reward, raise, or send a signal.
         taken: steps so far.
+        counting: held while a step is counted; A3C's workers step at once.
     """
 
     length: int | None = 10
@@ -144,12 +146,15 @@ class Scripted(Endless):
     at = 0
     event: Callable[[], float] = staticmethod(lambda: 1.0)
     taken = 0
+    counting = threading.Lock()
 
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        Scripted.taken += 1
+        with Scripted.counting:
+            Scripted.taken += 1
+            number = Scripted.taken
         time.sleep(self.seconds)
         observation, reward, *_ = super().step(action)
-        if Scripted.taken == Scripted.at:
+        if number == Scripted.at:
             reward = Scripted.event()
         return observation, reward, self.time == self.length, False, {}
 
