@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gin
@@ -237,7 +238,9 @@ def test_a_failing_environment_stops_the_graph_and_is_told() -> None:
     assert isinstance(failure, EnvironmentFailure)
     message = str(failure)
     assert message.startswith("environment 0 raised RuntimeError: the wheel came off (")
-    assert message.endswith("toy_environments.py line 256). It was at step 3 of its episode")
+    source = Path(toy_environments.__file__).read_text().splitlines()
+    line = 1 + source.index('            raise RuntimeError("the wheel came off")')
+    assert message.endswith(f"toy_environments.py line {line}). It was at step 3 of its episode")
 
 
 def test_a_picture_is_that_of_the_first_copy() -> None:
