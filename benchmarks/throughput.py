@@ -54,6 +54,8 @@ ROWS = {
     ("ppo", False): [gymnasium("CartPole-v1", 8, ["ppo.gin"], "--ppo")],
     ("ppo", True): [compiled(num_envs, ["ppo.gin"], "--ppo") for num_envs in (4, 64, 512)],
 }
+# Peers compute the targets of PPO once an update.
+PEERS = ["Epochs.recompute_targets = False"]
 # PureJaxRL's own settings of PPO.
 PUREJAXRL = [
     "Rollouts.num_steps = 128",
@@ -127,7 +129,7 @@ def main() -> None:
     if args.compiled and args.peer and not args.purejaxrl:
         parser.error("--compiled --peer needs --purejaxrl, the path of its checkout.")
     rows = ROWS[args.algorithm, args.compiled]
-    own = PUREJAXRL if args.compiled and args.algorithm == "ppo" else []
+    own = [] if args.algorithm == "a2c" else PEERS + PUREJAXRL * args.compiled
     if args.here is not None:
         serve(rows[args.here], [*own, *args.gin_param])
         return
