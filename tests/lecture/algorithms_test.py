@@ -76,13 +76,13 @@ def train_a_moment(trainer: Trainer) -> None:
 
 
 def runs() -> list[tuple[str, ...]]:
-    """Each algorithm alone, with continuous actions, and compiled where its trainer can be; and
+    """Each algorithm alone, and with continuous actions, compiled where its trainer can be; and
     each file of settings as its comment says that it is used."""
     files: list[tuple[str, ...]] = []
     for algorithm in ALGORITHMS:
-        files += [(algorithm,), (algorithm, "envs/pendulum.gin")]
-        if bindings.read_file(algorithm).bindings["train.trainer"].value in COMPILABLE:
-            files.append((algorithm, "envs/compiled.gin"))
+        trainer = bindings.read_file(algorithm).bindings["train.trainer"].value
+        compiled = ("envs/compiled.gin",) if trainer in COMPILABLE else ()
+        files += [(algorithm,), (algorithm, "envs/pendulum.gin", *compiled)]
     for environment in ENVIRONMENTS:
         use = re.search(r"# Use: (.*)", (_FOLDER / environment).read_text())
         assert use is not None, f"{environment} does not say how it is used"
