@@ -134,6 +134,7 @@ from pgtf.running.training import Run as Run
 from pgtf.starting import train_from_python
 from pgtf.trainers.a3c.asynchronous import AsynchronousTrainer as AsynchronousTrainer
 from pgtf.trainers.evolution import EvolutionTrainer as EvolutionTrainer
+from pgtf.trainers.ray.ray_trainer import RayTrainer as RayTrainer
 from pgtf.trainers.synchronous import SynchronousTrainer as SynchronousTrainer
 from pgtf.trainers.trainer import Report as Report
 from pgtf.trainers.trainer import Trainer as Trainer

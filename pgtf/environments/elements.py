@@ -11,14 +11,17 @@ def environment_seeds(seed: np.ndarray, count: int) -> list[int]:
     """Returns a seed for each environment.
 
     Args:
-        seed: int32 [2], a stateless seed; or [N, 2], one for each of N equal blocks of them.
+        seed: int32 [2], a stateless seed; or [N, 2], one for each of N equal blocks of them; or
+            [3], a stateless seed and how many environments elsewhere come before these.
         count: number of environments, a multiple of N.
     """
     blocks = np.atleast_2d(seed).astype(np.int64) & 0xFFFFFFFF
+    earlier = int(blocks[0, 2]) if blocks.shape[1] > 2 else 0
+    last = earlier + count // len(blocks)
     return [
         int(word)
         for block in blocks
-        for word in np.random.SeedSequence(block.tolist()).generate_state(count // len(blocks))
+        for word in np.random.SeedSequence(block[:2].tolist()).generate_state(last)[earlier:]
     ]
 
 

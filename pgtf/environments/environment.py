@@ -49,7 +49,8 @@ class Environment(Lifetime, abc.ABC):
 
         Args:
             seed: int32 [2], a stateless seed. Environments that are not compiled also take [N, 2],
-                one for each of N equal blocks of copies, which start alike where their seeds are.
+                one for each of N equal blocks of copies, which start alike where their seeds are;
+                and [3], for copies that come after that many others of the same seed elsewhere.
 
         Returns:
             The state (a nest of tensors that ``step`` takes) and the first observation, a nest of

@@ -20,6 +20,7 @@ APART = ("train", "runtime", "Evaluation", "Gaussian", "VarianceLaboratory", "le
 ELSEWHERE = {
     *("TOTAL_STEPS", "AsynchronousTrainer.environment", "EvolutionTrainer.environment"),
     *("SynchronousTrainer.jit_compile", "EvolutionTrainer.jit_compile"),  # of envs/pong.gin
+    "RayTrainer.jit_compile",
     "VCritic.network",  # of the laboratory's combinations
     "PolynomialDecay.initial_learning_rate",  # of A2C, and not of what is derived from it
 }
