@@ -42,6 +42,9 @@ _CONTINUOUS = "MountainCarContinuous-v0"
 _CONTINUOUS_CAR = "envs/mountain_car_continuous.gin"
 _PENDULUM = "envs/pendulum.gin"
 _WALKER = "envs/bipedal_walker.gin"
+_ATARI = "envs/atari.gin"
+_PONG = "ALE/Pong-v5"
+_FRAMES = "TOTAL_STEPS = 2500000"  # 10 million of the game
 _ES_CAR = "envs/es_mountain_car.gin"
 _ES_PENDULUM = "envs/es_pendulum.gin"
 
@@ -125,6 +128,8 @@ ROWS = [
     Row("a2c bipedal_walker", ["a2c.gin", _WALKER], [], 3, 290, "BipedalWalker-v3", _LONG),
     Row("ppo bipedal_walker", ["ppo.gin", _WALKER], [], 3, 290, "BipedalWalker-v3", _LONG),
     Row("vpg bipedal_walker", ["vpg.gin", _WALKER], [], 3, 290, "BipedalWalker-v3", _LONG),
+    Row(f"a2c {_PONG}", ["a2c.gin", _ATARI], [_FRAMES], 2, 17, _PONG, 250_000),
+    Row(f"ppo {_PONG}", ["ppo.gin", _ATARI], [_FRAMES], 2, 20, _PONG, 250_000),
     *(
         Row(
             f"ppo MinAtar/{game}-v1",

@@ -16,6 +16,7 @@ from pgtf.environments.adapters.normalized_reward import NormalizedReward as Nor
 from pgtf.environments.adapters.rescaled_action import RescaledAction as RescaledAction
 from pgtf.environments.adapters.stacked_frames import StackedFrames as StackedFrames
 from pgtf.environments.adapters.time_aware import TimeAware as TimeAware
+from pgtf.environments.atari import AtariEnvironment as AtariEnvironment
 from pgtf.environments.compiled.acrobot import CompiledAcrobot as CompiledAcrobot
 from pgtf.environments.compiled.asterix import CompiledAsterix as CompiledAsterix
 from pgtf.environments.compiled.breakout import CompiledBreakout as CompiledBreakout

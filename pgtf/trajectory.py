@@ -19,6 +19,7 @@ class _Row(NamedTuple):
     mask: tf.Tensor
     score: tf.Tensor
     notes: Any
+    over: Any
 
 
 class TimeStep(_Row):
@@ -35,6 +36,9 @@ class TimeStep(_Row):
         score: [B] float32, the environment's own reward, which episode returns add up; 0 on a
             masked row. The reward itself where it is not given.
         notes: nest of [B, ...], of what adapters learn from; () where none does.
+        over: [B] bool; the episode has ended and the next step resets. () where that is whenever
+            ``terminated`` or ``truncated``; it is not where returns end within an episode, such as
+            with a life. Ask ``ended``.
     """
 
     __slots__ = ()
@@ -48,10 +52,19 @@ class TimeStep(_Row):
         mask: tf.Tensor,
         score: tf.Tensor | None = None,
         notes: Any = (),
+        over: Any = (),
     ) -> "TimeStep":
         """Takes the reward for the score unless there is one."""
         own = reward if score is None else score
-        return super().__new__(cls, observation, reward, terminated, truncated, mask, own, notes)
+        return super().__new__(
+            cls, observation, reward, terminated, truncated, mask, own, notes, over
+        )
+
+    @property
+    def ended(self) -> tf.Tensor:
+        """Whether the episode has ended, [B] bool."""
+        over = known(self.over)
+        return self.terminated | self.truncated if over is None else over
 
 
 class PackedStep(NamedTuple):
@@ -61,8 +74,8 @@ class PackedStep(NamedTuple):
 
     Attributes:
         observation: as of ``TimeStep``.
-        signals: [4, B] float32: reward, terminated, truncated, mask; and the score in a fifth row
-            where that is apart. [T, 4, B] for T steps.
+        signals: [4, B] float32: reward, terminated, truncated, mask; where these are apart, the
+            score in a fifth row, and ``over`` in a sixth. [T, 4, B] for T steps.
     """
 
     observation: Any
@@ -75,8 +88,9 @@ class PackedStep(NamedTuple):
 
     def unpacked(self) -> TimeStep:
         """Returns the step with each of its numbers apart."""
-        reward, terminated, truncated, mask, *score = tf.unstack(self.signals, axis=-2)
-        return TimeStep(self.observation, reward, terminated > 0, truncated > 0, mask, *score)
+        reward, terminated, truncated, mask, *apart = tf.unstack(self.signals, axis=-2)
+        step = TimeStep(self.observation, reward, terminated > 0, truncated > 0, mask, *apart[:1])
+        return step._replace(over=apart[1] > 0) if len(apart) > 1 else step
 
 
 class Trajectory(NamedTuple):

@@ -1,8 +1,8 @@
-"""A step's score is the environment's own reward."""
+"""A step's score is the environment's own reward, and its episode may outlast a return."""
 
 import tensorflow as tf
 
-from pgtf.trajectory import TimeStep
+from pgtf.trajectory import PackedStep, TimeStep
 
 NO = tf.constant([False])
 
@@ -24,3 +24,15 @@ def test_a_step_passes_through_graphs_and_nests() -> None:
     assert isinstance(doubled, TimeStep)
     assert (doubled.reward, doubled.score) == (3.0, 4.0)
     assert tf.nest.map_structure(lambda x: x, doubled).score == 4.0
+
+
+def test_an_episode_ends_with_its_return_unless_that_is_told_apart() -> None:
+    rows = [[1.0, 1.0, 1.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 1.0, 1.0]]
+    step = PackedStep((), tf.constant(rows)).unpacked()
+    assert step.ended.numpy().tolist() == [True, True, True]
+
+    apart = [[3.0, 3.0, 3.0], [0.0, 1.0, 1.0]]
+    step = PackedStep((), tf.constant(rows + apart)).unpacked()
+    assert step.terminated.numpy().tolist() == [True, False, True]
+    assert step.score.numpy().tolist() == [3.0, 3.0, 3.0]
+    assert step.ended.numpy().tolist() == [False, True, True]

@@ -31,6 +31,7 @@ class EnvironmentLoop:
         seeds_each: whether ``reset`` gives each environment its own seed.
         stacks_frames: whether observations are grey pictures in a stack.
         scores_apart: whether ``step`` tells the environments' own rewards too.
+        ends_apart: whether it tells where episodes are over apart from where returns end.
 
     Raises:
         ConfigurationError: the environments have different spaces.
@@ -38,6 +39,7 @@ class EnvironmentLoop:
 
     seeds_each = True
     stacks_frames = False
+    ends_apart = False
 
     def __init__(self, makers: Sequence[Callable[[], gym.Env]]):
         self._envs = [make() for make in makers]

@@ -126,7 +126,11 @@ class GymEnvironment(HostedEnvironment):
             )
 
         require_vector(vector, self.num_envs)
-        return LibraryVector(vector(self.num_envs))
+        return self.vector_host(vector(self.num_envs))
+
+    def vector_host(self, envs: gym.vector.VectorEnv) -> Host:
+        """Returns the host of the task's own vectorised implementation."""
+        return LibraryVector(envs)
 
     def make(self, **kwargs: Any) -> gym.Env:
         """Makes one wrapped copy; ``kwargs`` are added to the bound ones."""

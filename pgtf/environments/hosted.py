@@ -44,6 +44,10 @@ class Host(Protocol):
         """Whether ``step`` tells the environments' own rewards too, beneath what wrappers make."""
 
     @property
+    def ends_apart(self) -> bool:
+        """Whether ``step`` tells where episodes are over, apart from where returns end."""
+
+    @property
     def stacks_frames(self) -> bool:
         """Whether observations are pictures to look at, so that ``render`` shows the newest."""
 
@@ -69,7 +73,8 @@ class Host(Protocol):
 
         Returns:
             The leaves of the observation and [4, B] float32: reward, terminated, truncated, mask;
-            and the score in a fifth row if ``scores_apart``.
+            the score in a fifth row if ``scores_apart`` or ``ends_apart``; in a sixth row whether
+            the episode is over if ``ends_apart``.
 
         Raises:
             EnvironmentFailure: an environment raised, or returned what it may not; see ``Border``.
@@ -162,7 +167,8 @@ class HostedEnvironment(Environment):
 
         with tf.control_dependencies([state]):
             *observation, signals = self._numpy(move, inputs, with_signals=True)
-        signals.set_shape((5 if self._host.scores_apart else 4, self.num_envs))
+        rows = 6 if self._host.ends_apart else 5 if self._host.scores_apart else 4
+        signals.set_shape((rows, self.num_envs))
         observation = tf.nest.pack_sequence_as(self._observation_spec, observation)
         return state, PackedStep(observation, signals)
 

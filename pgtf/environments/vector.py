@@ -27,6 +27,7 @@ class LibraryVector:
     Attributes:
         seeds_each: whether ``reset`` gives each environment its own seed.
         scores_apart: whether ``step`` tells the environments' own rewards too.
+        ends_apart: whether it tells where episodes are over apart from where returns end.
 
     Raises:
         ConfigurationError: another kind of autoreset.
@@ -34,6 +35,7 @@ class LibraryVector:
 
     seeds_each = False
     scores_apart = False
+    ends_apart = False
 
     def __init__(self, envs: gym.vector.VectorEnv):
         mode = envs.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
@@ -61,7 +63,7 @@ class LibraryVector:
     def reset(self, seed: np.ndarray) -> list[np.ndarray]:
         """Resets every environment; ``seed`` as in ``environment_seeds``."""
         seeds = environment_seeds(seed, self.num_envs)
-        seed_or_seeds: Any = seeds if self.seeds_each else seeds[0] & 0x7FFFFFFF
+        seed_or_seeds = self._seeds(seeds)
         self._began[:] = self._row
         self._ended[:] = False
         self._any_ended = False
@@ -99,6 +101,10 @@ class LibraryVector:
 
     def _time(self, i: int) -> int:
         return self._row - int(self._began[i])
+
+    def _seeds(self, seeds: list[int]) -> Any:
+        """What ``reset`` of the vector environment is given, of a 32-bit seed for each copy."""
+        return seeds if self.seeds_each else seeds[0] & 0x7FFFFFFF
 
     def _unpacked(self, infos: dict[str, Any]) -> Any:
         """The scores [B] that the infos of a step hold, if they do."""

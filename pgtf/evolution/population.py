@@ -106,7 +106,7 @@ def play(
             episodes.lengths + tf.cast(step.mask, tf.int32),
             statistics,
         )
-        active &= ~(step.terminated | step.truncated)
+        active &= ~step.ended
         return t + 1, active, state, step.observation, memory, episodes
 
     first = PlayedEpisodes(

@@ -91,7 +91,7 @@ class Episodes:
             decision = behaviour.act(observation, memory, seed + tf.stack([1 + t, 0]))
             state, step = environment.step(state, decision.action, held=remaining <= 0)
             memory = reset(decision.memory, behaviour.initial, step.mask)
-            remaining -= tf.cast(step.terminated | step.truncated, tf.int32)
+            remaining -= tf.cast(step.ended, tf.int32)
             row = (observation, decision.action, decision.log_prob, slim(step))
             return (state, step.observation, memory, remaining), row
 

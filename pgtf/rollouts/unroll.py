@@ -201,8 +201,7 @@ def assembled(played: Played) -> tuple[Carry, Trajectory, Finished]:
         played.start.time,
         played.start.episode_return,
         score,
-        step.terminated,
-        step.truncated,
+        step.ended,
         step.mask,
     )
     trajectory = Trajectory(
@@ -226,8 +225,7 @@ def _tally(
     time: tf.Tensor,
     episode_return: tf.Tensor,
     score: tf.Tensor,
-    terminated: tf.Tensor,
-    truncated: tf.Tensor,
+    ended: tf.Tensor,
     mask: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor, Finished]:
     """Counts steps and adds scores within each episode.
@@ -239,13 +237,12 @@ def _tally(
     def count(tally: tuple[tf.Tensor, tf.Tensor], t: Any) -> tuple[Any, Any]:
         time, total = tally
         total = total + score[t]
-        ended = terminated[t] | truncated[t]
         later = tf.where(mask[t] > 0, time + 1, 0)
-        row = (time, tf.where(ended, total, 0.0), tf.where(ended, later, 0), ended)
-        return (later, tf.where(ended, 0.0, total)), row
+        row = (time, tf.where(ended[t], total, 0.0), tf.where(ended[t], later, 0))
+        return (later, tf.where(ended[t], 0.0, total)), row
 
     rows = score.shape[0] if score.shape[0] is not None else tf.shape(score)[0]
-    (last, running), (times, returns, lengths, ended) = scan(count, (time, episode_return), rows)
+    (last, running), (times, returns, lengths) = scan(count, (time, episode_return), rows)
     finished = Finished(
         tf.reduce_sum(tf.cast(ended, tf.float32)),
         tf.reduce_sum(returns),

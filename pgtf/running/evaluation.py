@@ -146,7 +146,7 @@ class Evaluation:
                 carry.episode_return + step.score,
                 decision.memory,
             )
-            return t + 1, active & ~(step.terminated | step.truncated), carry
+            return t + 1, active & ~step.ended, carry
 
         _, _, last = tf.while_loop(
             lambda t, active, carry: tf.reduce_any(active) & (t < self.max_steps),

@@ -55,7 +55,7 @@ def film(
             observation, memory = step.observation, decision.memory
             frames.append(_frame(drawn))
             total += float(step.score[0])
-            ended = bool(step.terminated[0] | step.truncated[0])
+            ended = bool(step.ended[0])
     _write(frames, path)
     return total, steps
 

@@ -50,7 +50,7 @@ def test_a_line_tells_the_runs_of_a_row_and_what_others_publish() -> None:
 def test_what_was_not_run_says_so_with_a_row_or_without() -> None:
     text = page([result("a2c hopper", 0, 1.0)])
     assert line(text, "Hopper-v5", "ppo hopper")[1] == "not run"
-    assert line(text, "ALE/Pong-v5", "a2c")[1] == "not run"
+    assert line(text, "ALE/Qbert-v5", "a2c")[1] == "not run"
     assert "1 were run, and 0 of these reach it" in text
     reached = page([result("a2c hopper", 0, 1300.0)])
     assert line(reached, "Hopper-v5", "a2c hopper")[6] == "1253"

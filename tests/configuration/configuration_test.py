@@ -19,10 +19,11 @@ APART = ("train", "runtime", "Evaluation", "Gaussian", "VarianceLaboratory", "le
 # Lines that serve only some of the files which go with them.
 ELSEWHERE = {
     *("TOTAL_STEPS", "AsynchronousTrainer.environment", "EvolutionTrainer.environment"),
-    *("SynchronousTrainer.jit_compile", "EvolutionTrainer.jit_compile"),  # of envs/pong.gin
-    "RayTrainer.jit_compile",
+    *("SynchronousTrainer.jit_compile", "AsynchronousTrainer.jit_compile"),  # of envs/atari.gin
+    *("EvolutionTrainer.jit_compile", "RayTrainer.jit_compile"),
     "VCritic.network",  # of the laboratory's combinations
-    "PolynomialDecay.initial_learning_rate",  # of A2C, and not of what is derived from it
+    # Of A2C, and not of what is derived from it
+    *("PolynomialDecay.initial_learning_rate", "TF1RMSprop.learning_rate", "JointLoss.weight"),
 }
 
 

@@ -22,6 +22,9 @@ def hint(environment: str, *files: str) -> str | None:
         ("Acrobot-v1", ("ppo.gin",), "envs/acrobot.gin"),
         ("Pendulum-v1", ("ppo.gin", "envs/compiled.gin"), "envs/pendulum.gin"),
         ("MountainCar-v0", ("vpg.gin",), "envs/mountain_car.gin"),
+        ("ALE/Breakout-v5", ("ppo.gin",), "envs/atari.gin"),
+        ("ALE/Pong-v5", ("a3c.gin",), "envs/atari.gin"),
+        ("ALE/Pong-v5", ("a3c.gin", "envs/pong.gin"), None),
         ("Pendulum-v1", ("es.gin",), "envs/es_pendulum.gin"),
         *(
             ("HalfCheetah-v5", (algorithm,), "envs/halfcheetah.gin")

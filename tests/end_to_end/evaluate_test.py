@@ -127,8 +127,8 @@ def test_compiled_run_is_filmed_in_the_environment_it_copies(
 
 
 def test_an_atari_run_is_filmed_as_the_policy_sees_it(tmp_path: Path, evaluated: Command) -> None:
-    short = "{'reward_clipping': False, 'max_num_frames_per_episode': 400}"
-    bindings = (f"GymEnvironment.kwargs = {short}", "AtariNetwork.units = 4")
+    short = "{'max_num_frames_per_episode': 400}"
+    bindings = (f"AtariEnvironment.kwargs = {short}", "AtariNetwork.units = 4")
     steps = ("TOTAL_STEPS = 4", "Rollouts.num_steps = 2", "Evaluation.every = None")
     train(tmp_path, *bindings, *steps, files=("a3c.gin", "envs/pong.gin"))
 

@@ -42,8 +42,8 @@ def test_every_group_is_an_environment_of_its_own(kind: str) -> None:
     for _ in range(2):
         state, step = groups.step(state, ACTION, HELD)
     for i in range(3):
-        assert step.notes == ()
-        for name in (field for field in step._fields if field != "notes"):
+        assert (step.notes, step.over) == ((), ())
+        for name in (field for field in step._fields if field not in ("notes", "over")):
             np.testing.assert_allclose(
                 getattr(step, name)[i], getattr(steps[i], name), rtol=1e-5, err_msg=name
             )
