@@ -132,6 +132,17 @@ ROWS = [
     Row(f"ppo {_PONG}", ["ppo.gin", _ATARI], [_FRAMES], 2, 20, _PONG, 250_000),
     *(
         Row(
+            f"ppo MiniGrid-{task}-v0",
+            ["ppo.gin", "envs/minigrid.gin"],
+            [f"ENVIRONMENT = 'MiniGrid-{task}-v0'"],
+            5,
+            0.95,
+            f"MiniGrid-{task}-v0",
+        )
+        for task in ("DoorKey-5x5", "Unlock")
+    ),
+    *(
+        Row(
             f"ppo MinAtar/{game}-v1",
             ["ppo.gin", "envs/ppo_minatar.gin"],
             [f"ENVIRONMENT = 'MinAtar/{game}-v1'"],

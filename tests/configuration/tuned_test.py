@@ -25,6 +25,8 @@ def hint(environment: str, *files: str) -> str | None:
         ("ALE/Breakout-v5", ("ppo.gin",), "envs/atari.gin"),
         ("ALE/Pong-v5", ("a3c.gin",), "envs/atari.gin"),
         ("ALE/Pong-v5", ("a3c.gin", "envs/pong.gin"), None),
+        ("MiniGrid-DoorKey-5x5-v0", ("a2c.gin",), "envs/minigrid.gin"),
+        ("MiniGrid-Unlock-v0", ("ppo.gin",), "envs/minigrid.gin"),
         ("Pendulum-v1", ("es.gin",), "envs/es_pendulum.gin"),
         *(
             ("HalfCheetah-v5", (algorithm,), "envs/halfcheetah.gin")
