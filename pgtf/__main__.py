@@ -3,6 +3,7 @@
 pgtf train      trains what gin files and bindings describe
 pgtf evaluate   scores or films what a run has learned
 pgtf variance   measures the variance of policy-gradient estimators
+pgtf sweep      trains many runs side by side: seeds, grids, random and guided search
 pgtf list       prints every part that can be bound, or the parts named
 """
 
@@ -18,6 +19,7 @@ _MODULES = {
     "train": "pgtf.launch",
     "evaluate": "pgtf.evaluate",
     "variance": "pgtf.variance",
+    "sweep": "pgtf.sweep",
     "list": "pgtf.list_parts",
 }
 

@@ -13,7 +13,7 @@ from pgtf import __main__ as pgtf_command
 from pgtf import command_line, launch
 from pgtf.errors import ConfigurationError, TrainingError
 
-COMMANDS = ("train", "evaluate", "variance", "list")
+COMMANDS = ("train", "evaluate", "variance", "sweep", "list")
 # Runs each command line in one process and tells how it ended and whether TensorFlow was loaded.
 ANSWERS = """
 import contextlib, io, json, sys

@@ -31,7 +31,7 @@ FLOORS = (
     {"running"},
     {"laboratory"},
     {"command_line", "list_parts", "launch", "evaluate", "variance", "parts", "starting", "loading"}
-    | {"__main__", ""},
+    | {"sweep", "sweeps", "__main__", ""},
 )
 #: Arrows that point down and are forbidden all the same.
 FORBIDDEN = {

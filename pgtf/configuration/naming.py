@@ -28,10 +28,14 @@ def run_name(files: Sequence[str], bindings: Iterable[Binding]) -> str:
         for binding in bindings
         if binding.line is None and short(binding.key) not in _TOLD
     ]
-    whole = "-".join(parts)
-    if len(whole) <= _MOST:
-        return whole
-    return f"{whole[: _MOST - 7]}-{hashlib.sha256(whole.encode()).hexdigest()[:6]}"
+    return shortened("-".join(parts))
+
+
+def shortened(name: str) -> str:
+    """Returns a name of 100 characters or less; a longer one ends in a hash of it all."""
+    if len(name) <= _MOST:
+        return name
+    return f"{name[: _MOST - 7]}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 def safe(text: str) -> str:

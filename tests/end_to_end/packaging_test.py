@@ -101,7 +101,7 @@ def test_metadata_states_version_licence_and_extras(metadata: email.message.Mess
     assert metadata["License-Expression"] == "Apache-2.0"
     assert set(metadata.get_all("Provides-Extra", [])) == {
         *("atari", "box2d", "classic-control", "envpool", "minigrid", "mujoco"),
-        *("all", "dev", "plot"),
+        *("all", "dev", "plot", "ray", "sweep"),
     }
 
 
