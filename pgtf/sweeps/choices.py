@@ -46,8 +46,13 @@ class Choice(NamedTuple):
         if self.distribution == "randint":
             return str(rng.integers(int(self.low), int(self.high)))
         if self.distribution == "loguniform":
-            return repr(math.exp(rng.uniform(math.log(self.low), math.log(self.high))))
-        return repr(float(rng.uniform(self.low, self.high)))
+            return number(math.exp(rng.uniform(math.log(self.low), math.log(self.high))))
+        return number(rng.uniform(self.low, self.high))
+
+
+def number(x: float) -> str:
+    """A drawn number as gin text, to five digits: names and tables are read by people."""
+    return repr(float(f"{x:.5g}"))
 
 
 def choice(text: str) -> Choice:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from pgtf.errors import ConfigurationError
-from pgtf.sweeps.choices import Choice, Point
+from pgtf.sweeps.choices import Choice, Point, number
 from pgtf.sweeps.results import Reached
 from pgtf.sweeps.trial import SweepPlan, folder_name
 
@@ -105,10 +105,14 @@ def search_all(
     )
 
     def chosen(config: dict[str, Any]) -> tuple[Point, int]:
-        return {x.key: str(config[x.key]) for x in choices}, seeds[1]
+        return {each.key: _text(config[each.key]) for each in choices}, seeds[1]
 
     how = {"search_alg": algorithm, "num_samples": trials}
     _fit(plan, chosen, {}, how, tuning, ended)
+
+
+def _text(value: Any) -> str:
+    return number(value) if isinstance(value, float) else str(value)
 
 
 def _numbers(choices: Sequence[Choice], point: Point) -> dict[str, Any]:
@@ -161,7 +165,8 @@ def _fit(
             metric="score",
             mode="max",
             grace_period=tuning.stop_after,
-            max_t=max(tuning.total_steps, tuning.stop_after) + 1,
+            # Of a run that reaches its end the last evaluation is awaited.
+            max_t=10 * max(tuning.total_steps, tuning.stop_after),
             reduction_factor=3,
         )
     ray = _imported("ray")

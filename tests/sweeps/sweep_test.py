@@ -120,3 +120,22 @@ def test_a_search_is_told_what_earlier_runs_reached(tmp_path: Path) -> None:
     found = results.read(tmp_path / "sweep" / "sweep.csv", ["Learner.discount"])
     assert len({each.run for each in found}) == 4
     assert all(0.5 <= float(each.point["Learner.discount"]) <= 0.99 for each in found)
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_runs_that_are_behind_are_stopped_and_the_others_reach_their_end(tmp_path: Path) -> None:
+    """Of nine runs a third passes each rung; without early stops all end alike."""
+    asked = ["--search=random", "--trials=9", "--at_once=1", "--stop_after=200"]
+    asked += ["--vary=Learner.discount = uniform(0.5, 0.99)"]
+    out, _ = start(tmp_path, *asked).communicate()
+
+    found = results.read(tmp_path / "sweep" / "sweep.csv", ["Learner.discount"])
+    assert len(found) == 9, out
+    stopped = [each for each in found if each.status == "stopped"]
+    done = [each for each in found if each.status == "done"]
+    assert stopped
+    assert done
+    assert all(each.steps < 400 for each in stopped)
+    assert all(each.steps >= 400 for each in done)
