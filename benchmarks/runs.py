@@ -68,17 +68,6 @@ def append(path: Path, result: Result) -> None:
 
 def interquartile_mean(scores: Iterable[float]) -> tuple[float, float, float]:
     """The interquartile mean of the seeds and its 95 % bootstrap interval."""
-    import numpy as np
-    from scipy import stats
+    from pgtf.sweeps.results import mean_and_interval
 
-    values = np.array(list(scores))
-
-    def mean(x: np.ndarray, axis: int = -1) -> np.ndarray:
-        return np.asarray(stats.trim_mean(x, 0.25, axis=axis))
-
-    if len(values) < 2 or np.ptp(values) == 0:
-        return (float(mean(values)),) * 3
-    low, high = stats.bootstrap(
-        (values,), mean, method="percentile", n_resamples=2000, rng=np.random.default_rng(0)
-    ).confidence_interval
-    return float(mean(values)), float(low), float(high)
+    return mean_and_interval(list(scores))
