@@ -7,6 +7,7 @@ python -m pgtf.sweep --vary="Learner.discount = uniform(0.9, 1)" --search=tpe --
 The same command with the same --logdir goes on where a sweep was interrupted. Needs pgtf[sweep].
 """
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -44,13 +45,33 @@ def main(arguments: Sequence[str]) -> int:
         raise ConfigurationError("--vary names a binding twice: give it one list of values.")
     points = _points(asked, varied)
     plan, tuning = _checked(asked, points)
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    file = plan.folder / "sweep.csv"
-    known = results.read(file, [each.key for each in varied])
-    _train(asked, plan, tuning, varied, points, known)
-    reached = results.read(file, [each.key for each in varied])
-    most = asked.trials if asked.search == "tpe" else len(points) * asked.seeds
-    return _closing(plan.folder, reached, most - len(reached))
+    _claim(plan.folder, plan.files, asked.gin_param)
+    runs = [
+        (point, seed)
+        for point in points
+        for seed in range(asked.first_seed, asked.first_seed + asked.seeds)
+    ]
+    missing = _train(asked, plan, tuning, varied, runs)
+    reached = results.read(plan.folder / "sweep.csv", [each.key for each in varied])
+    return _closing(plan.folder, reached, missing)
+
+
+def _claim(folder: Path, files: Sequence[str], parameters: Sequence[str]) -> None:
+    """Makes the folder of a sweep, or finds it as the same sweep's.
+
+    Raises:
+        ConfigurationError: the runs there have other files or bindings, and are no part of this.
+    """
+    note = folder / "sweep.json"
+    asked = {"gin_files": list(files), "gin_params": list(parameters)}
+    folder.mkdir(parents=True, exist_ok=True)
+    if not note.exists():
+        note.write_text(json.dumps(asked, indent=2) + "\n", encoding="utf-8")
+    elif json.loads(note.read_text(encoding="utf-8")) != asked:
+        raise ConfigurationError(
+            f"{here(folder)} is of a sweep with other gin files or bindings, which {note.name}"
+            " there names: choose another --logdir."
+        )
 
 
 def _points(asked: flags.FlagValues, varied: "list[Choice]") -> "list[Point]":
@@ -121,34 +142,38 @@ def _train(
     plan: "SweepPlan",
     tuning: "Tuning",
     varied: "list[Choice]",
-    points: "list[Point]",
-    known: "list[Reached]",
-) -> None:
+    runs: "list[tuple[Point, int]]",
+) -> int:
+    """Trains the runs that are not over yet; returns how many are still not."""
     from pgtf.sweeps import results
     from pgtf.sweeps import tuning as tunings
     from pgtf.sweeps.trial import folder_name
 
-    count = len(known)
-    seeds = range(asked.first_seed, asked.first_seed + asked.seeds)
-    runs = [(point, seed) for point in points for seed in seeds]
+    file = plan.folder / "sweep.csv"
+    known = [each for each in results.read(file, [x.key for x in varied]) if each.final]
+    guided = asked.search == "tpe"
+    if not guided:
+        asked_for = {folder_name(point, seed) for point, seed in runs}
+        known = [each for each in known if each.run in asked_for]
     names = {each.run for each in known}
-    missing = [(point, seed) for point, seed in runs if folder_name(point, seed) not in names]
-    most = asked.trials if asked.search == "tpe" else len(runs)
+    most = asked.trials if guided else len(runs)
+    over = len(known)
 
     def ended(reached: "Reached") -> None:
-        nonlocal count
-        count += 1
-        results.append(plan.folder / "sweep.csv", reached)
+        nonlocal over
+        over += reached.final
+        results.append(file, reached)
         told = f"return {reached.score:.1f}" if reached.status == "done" else reached.status
-        print(f"{count} of {most}: {reached.run}: {told}", flush=True)
+        print(f"{over} of {most}: {reached.run}: {told}", flush=True)
 
     print(f"Sweep: {here(plan.folder)}, {most} runs, {len(known)} known already", flush=True)
-    if asked.search == "tpe":
-        if (left := asked.trials - len(known)) > 0:
-            own = (asked.search_seed, asked.first_seed)
-            tunings.search_all(plan, varied, left, own, known, tuning, ended)
-    elif missing:
-        tunings.train_all(plan, missing, tuning, ended)
+    if not guided:
+        if missing := [each for each in runs if folder_name(*each) not in names]:
+            tunings.train_all(plan, missing, tuning, ended)
+    elif (left := most - len(known)) > 0:
+        own = (asked.search_seed, asked.first_seed)
+        tunings.search_all(plan, varied, left, own, known, tuning, ended)
+    return int(most - over)
 
 
 def _closing(folder: Path, reached: "list[Reached]", missing: int) -> int:
@@ -157,7 +182,7 @@ def _closing(folder: Path, reached: "list[Reached]", missing: int) -> int:
 
     found = results.rows(reached)
     print(f"\n{results.table(found)}\n")
-    failed = [each for each in reached if each.status not in ("done", "stopped")]
+    failed = [each for each in reached if not each.final]
     for each in failed:
         print(f"{each.run}: {each.status}")
     if missing > 0:

@@ -1,6 +1,7 @@
 """What the runs of a sweep reached: CSV, table and picture."""
 
 import csv
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -34,6 +35,11 @@ class Reached(NamedTuple):
     sampled: float
     steps: int
     status: str
+
+    @property
+    def final(self) -> bool:
+        """Whether the run is over: not one that failed, which the same command tries again."""
+        return self.status in ("done", "stopped")
 
 
 class Standing(NamedTuple):
@@ -86,14 +92,16 @@ def read(path: Path, keys: Sequence[str]) -> list[Reached]:
 
 
 def append(path: Path, reached: Reached) -> None:
-    """Adds a run to a CSV file, which it begins where there is none."""
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
+    """Adds a run to a CSV file, in place of what the file has of it; wholly or not at all."""
+    others = [each for each in read(path, list(reached.point)) if each.run != reached.run]
+    temporary = path.with_name(f"{path.name}.tmp")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [*reached.point, *_OWN], lineterminator="\n")
-        if new:
-            writer.writeheader()
-        fields = reached._asdict()
-        writer.writerow(fields.pop("point") | fields)
+        writer.writeheader()
+        for each in [*others, reached]:
+            fields = each._asdict()
+            writer.writerow(fields.pop("point") | fields)
+    os.replace(temporary, path)
 
 
 def rows(runs: Sequence[Reached]) -> list[Standing]:

@@ -1,6 +1,7 @@
 """Runs of a sweep side by side on Ray Tune, which searches, stops, and restarts what was lost."""
 
 import importlib
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -89,7 +90,7 @@ def search_all(
     optuna, search = _imported("optuna"), _imported("ray.tune.search.optuna")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = optuna.samplers.TPESampler(seed=seeds[0] + len(known))
-    scored = [each for each in known if each.score == each.score]
+    scored = [each for each in known if not math.isnan(each.score)]
     earlier: dict[str, Any] = {}
     if scored:
         earlier = {

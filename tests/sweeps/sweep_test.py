@@ -6,12 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from pgtf import sweep
-from pgtf.sweeps import results
+from pgtf.sweeps import results, tuning
+from pgtf.sweeps.results import Reached
+from pgtf.sweeps.trial import SweepPlan, folder_name
+from pgtf.sweeps.tuning import Tuning
 from tests.short_runs import CHECKOUT, QUICK, command, flags
 
 VARIED = "Learner.discount = [0.9, 0.99]"
@@ -139,3 +143,78 @@ def test_runs_that_are_behind_are_stopped_and_the_others_reach_their_end(tmp_pat
     assert done
     assert all(each.steps < 400 for each in stopped)
     assert all(each.steps >= 400 for each in done)
+
+
+class Placed:
+    """Stands for Ray: notes the runs it is given, and ends each with a status."""
+
+    def __init__(self) -> None:
+        self.given: list[tuple[dict[str, str], int]] = []
+        self.status = "done"
+
+    def __call__(
+        self,
+        plan: SweepPlan,
+        runs: Sequence[tuple[dict[str, str], int]],
+        placement: Tuning,
+        ended: Callable[[Reached], None],
+    ) -> None:
+        self.given = list(runs)
+        for point, seed in runs:
+            ended(Reached(folder_name(point, seed), point, seed, 1.0, 1.0, 400, self.status))
+
+
+@pytest.fixture
+def placed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Placed:
+    monkeypatch.chdir(tmp_path)
+    placed = Placed()
+    monkeypatch.setattr(tuning, "train_all", placed)
+    return placed
+
+
+def test_what_has_ended_is_not_trained_again_and_what_was_lost_is(placed: Placed) -> None:
+    placed.status = "lost 4 times"
+    assert command(sweep.main, f"--vary={VARIED}") == 1
+    assert len(placed.given) == 2
+
+    placed.status = "done"
+    assert command(sweep.main, f"--vary={VARIED}") == 0
+    assert len(placed.given) == 2
+
+    assert command(sweep.main, f"--vary={VARIED}", "--seeds=2") == 0
+    assert [seed for _, seed in placed.given] == [1, 1]
+    found = results.read(Path("sweeps/a2c/sweep.csv"), ["Learner.discount"])
+    assert sorted((each.run, each.status) for each in found) == [
+        ("Learner.discount=0.9-seed0", "done"),
+        ("Learner.discount=0.9-seed1", "done"),
+        ("Learner.discount=0.99-seed0", "done"),
+        ("Learner.discount=0.99-seed1", "done"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "other", ["--gin_param=TOTAL_STEPS = 800", "--gin_file=ppo.gin", "--gin_file=vpg.gin"]
+)
+def test_runs_of_another_configuration_are_not_taken_for_those_asked_for(
+    placed: Placed, capsys: pytest.CaptureFixture[str], other: str
+) -> None:
+    assert command(sweep.main, f"--vary={VARIED}", "--logdir=mine") == 0
+    placed.given = []
+
+    assert command(sweep.main, f"--vary={VARIED}", "--logdir=mine", other) == 2
+
+    assert not placed.given
+    assert "other gin files or bindings" in capsys.readouterr().err
+
+
+def test_runs_that_are_missing_are_counted_by_name(
+    placed: Placed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Four runs that are known do not stand for two others that are not."""
+    assert command(sweep.main, f"--vary={VARIED}", "--seeds=2") == 0
+    placed.status = "lost 4 times"
+    capsys.readouterr()
+
+    assert command(sweep.main, f"--vary={VARIED}", "--first_seed=7") == 1
+
+    assert "0 known already" in capsys.readouterr().out
