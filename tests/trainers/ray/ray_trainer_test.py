@@ -137,6 +137,12 @@ def variables(trainer: Any) -> list[np.ndarray]:
     return [np.asarray(v) for v in every]
 
 
+def under_way(trainer: RayTrainer) -> None:
+    """Trains for some updates; of several actors' rollouts two may arrive together."""
+    while trainer.updates < 4:
+        trainer.iterate(int(trainer.steps.numpy()) + 1)
+
+
 def after(trainer: Any, updates: int) -> list[np.ndarray]:
     """The variables after exactly so many updates."""
     while trainer.learner.updates < updates:
@@ -251,7 +257,7 @@ def test_a_killed_actor_comes_back_and_no_step_counts_twice(
     environment = functools.partial(GymEnvironment, ENDLESS, 2)
     trainer = built(on_ray, environment=environment, mode=mode, max_restarts=1)
     a_update = 5 * 2 * (2 if mode == "synchronous" else 1)
-    after(trainer, 4)
+    under_way(trainer)
     os.kill(process_of(trainer, 0), signal.SIGKILL)
     deadline = time.monotonic() + 200
     while not (trainer.fleet.restarts[0] and trainer.updates >= 30):
@@ -302,7 +308,7 @@ def test_training_goes_on_without_a_node_that_has_gone(
     built: Callable[..., RayTrainer], cluster: Any
 ) -> None:
     trainer = built(on_ray, learner=corrected, mode="decoupled")
-    after(trainer, 4)
+    under_way(trainer)
     for node in [each for each in cluster.list_all_nodes() if not each.head]:
         cluster.remove_node(node)
     deadline = time.monotonic() + 200
